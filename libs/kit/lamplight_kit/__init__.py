@@ -1,0 +1,1 @@
+"""Lamplight's plumbing without domain: settings, errors, logs, clock, the bus loop, gRPC, store, ONNX sessions."""
