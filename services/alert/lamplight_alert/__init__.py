@@ -1,0 +1,1 @@
+"""Alert: evaluates rules into conditions, incidents and alerts."""

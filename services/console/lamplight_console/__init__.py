@@ -1,0 +1,1 @@
+"""Console: the page, REST and live events."""

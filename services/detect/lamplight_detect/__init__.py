@@ -1,0 +1,1 @@
+"""Detect: decodes, redacts, finds things and places; the only room that sees a picture."""

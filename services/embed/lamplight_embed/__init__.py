@@ -1,0 +1,1 @@
+"""Embed: makes vectors of redacted regions."""

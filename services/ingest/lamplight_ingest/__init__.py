@@ -1,0 +1,1 @@
+"""Ingest: receives cameras, sends encoded pictures to detect, decodes nothing."""

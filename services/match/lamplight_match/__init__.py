@@ -1,0 +1,1 @@
+"""Match: keeps situations and compares live regions with them."""

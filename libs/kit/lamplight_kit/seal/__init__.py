@@ -1,0 +1,1 @@
+"""Seals of redacted pictures, and how a reader verifies them."""

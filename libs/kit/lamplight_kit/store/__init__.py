@@ -1,0 +1,1 @@
+"""The evidence store: sealed pictures in a folder or in S3."""

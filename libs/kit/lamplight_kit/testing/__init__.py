@@ -1,0 +1,1 @@
+"""What tests share: fakes that the real parts agree with."""

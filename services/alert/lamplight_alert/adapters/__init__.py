@@ -1,0 +1,1 @@
+"""What alert touches outside itself: one technology a module."""

@@ -1,0 +1,1 @@
+"""What cli touches outside itself: one technology a module."""

@@ -1,0 +1,1 @@
+"""What console touches outside itself: one technology a module."""

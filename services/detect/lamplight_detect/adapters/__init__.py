@@ -1,0 +1,1 @@
+"""What detect touches outside itself: one technology a module."""

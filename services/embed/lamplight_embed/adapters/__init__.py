@@ -1,0 +1,1 @@
+"""What embed touches outside itself: one technology a module."""

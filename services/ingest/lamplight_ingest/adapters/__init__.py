@@ -1,0 +1,1 @@
+"""What ingest touches outside itself: one technology a module."""

@@ -1,0 +1,1 @@
+"""What match touches outside itself: one technology a module."""
