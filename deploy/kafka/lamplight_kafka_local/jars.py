@@ -36,8 +36,12 @@ class Jar:
 def pinned_jars() -> tuple[Jar, ...]:
     """All jars that a broker needs, as `jars.sha256` lists them."""
     lines = (files("lamplight_kafka_local") / "jars.sha256").read_text(encoding="utf-8").splitlines()
-    pairs = (line.split() for line in lines)
-    return tuple(Jar(*coordinate.split(":"), sha256) for sha256, coordinate in pairs)
+    return tuple(_jar(*line.split()) for line in lines)
+
+
+def _jar(sha256: str, coordinate: str) -> Jar:
+    group, artifact, version = coordinate.split(":")
+    return Jar(group, artifact, version, sha256)
 
 
 def default_cache() -> Path:
