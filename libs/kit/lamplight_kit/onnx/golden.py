@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lamplight_kit.onnx.errors import ModelBroken
-from lamplight_kit.onnx.manifest import GoldenOutput
+from lamplight_kit.onnx.manifest import GOLDEN_COMMAND, GoldenOutput
 from lamplight_kit.onnx.tensors import golden_input
 
 if TYPE_CHECKING:
@@ -20,14 +20,16 @@ SAMPLES = 8
 
 def check_golden(session: Session) -> None:
     """Run the golden input and compare; raises ModelBroken with the first value that is not as the manifest says."""
-    manifest = session.manifest
-    outputs = session.run(golden_input(manifest.golden.shape, manifest.input))
-    for wanted in manifest.golden.outputs:
-        found = summarise(wanted.name, outputs[wanted.name])
-        worst = difference(found, wanted)
-        if worst > manifest.golden.tolerance:
+    manifest, golden = session.manifest, session.manifest.golden
+    if golden is None:
+        text = f"{manifest.path}: no golden outputs found, some expected"
+        raise ModelBroken(f"{text}; add what `{GOLDEN_COMMAND} {manifest.path}` prints")
+    outputs = session.run(golden_input(golden.shape, manifest.input))
+    for wanted in golden.outputs:
+        worst = difference(summarise(wanted.name, outputs[wanted.name]), wanted)
+        if worst > golden.tolerance:
             text = f"model {manifest.name}, output {wanted.name}: {worst:.2%} off its golden values found, at most"
-            raise ModelBroken(f"{text} {manifest.golden.tolerance:.2%} expected; do not use it on this machine")
+            raise ModelBroken(f"{text} {golden.tolerance:.2%} expected; do not use it on this machine")
 
 
 def summarise(name: str, output: NDArray[np.float32]) -> GoldenOutput:

@@ -39,6 +39,9 @@ class Kind(StrEnum):
     CARRIED = "carried"
 
 
+GOLDEN_COMMAND = "python -m lamplight_models golden"
+"""What prints the golden values of a manifest's model."""
+
 COUNTABLE = frozenset({Kind.PERSON, Kind.VEHICLE, Kind.ANIMAL, Kind.FIXED})
 
 
@@ -140,7 +143,9 @@ class Source:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A model's manifest; `file` is absolute, `source` None for a model that its user brings."""
+    """A model's manifest; `file` is absolute, `source` is None for a model that its user brings,
+    `golden` only until its values are known (`check_golden` refuses it).
+    """
 
     path: Path
     name: str
@@ -154,7 +159,7 @@ class Manifest:
     decode: Decode
     classes: tuple[ClassName, ...]
     thresholds: Mapping[str, float]
-    golden: Golden
+    golden: Golden | None
     source: Source | None
 
     def class_names(self, *kinds: Kind) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from lamplight_kit.onnx.errors import ModelMissing
 from lamplight_kit.onnx.manifest import (
+    GOLDEN_COMMAND,
     ClassName,
     Decode,
     Golden,
@@ -32,7 +33,6 @@ DECODERS = {
     "embedding": {"embedding"},
 }
 """The decoders that Lamplight has, and the meanings of outputs that each cannot do without."""
-DETECTS = ("things", "measuring")
 PIXEL_MAX = 255
 RANK = 4
 
@@ -68,7 +68,7 @@ def _manifest(top: Reader, path: Path) -> Manifest:
         decode=_decode(top.inner("decode")),
         classes=tuple(_class_name(entry) for entry in top.each("classes", optional=True)),
         thresholds=MappingProxyType(top.take("thresholds", _thresholds, "names with scores from 0 to 1", {})),
-        golden=_golden(top.inner("golden")),
+        golden=_golden(top.inner("golden")) if "golden" in top.node else None,
         source=_source(top.inner("source")) if "source" in top.node else None,
     )
 
@@ -172,8 +172,8 @@ def _check_together(top: Reader, manifest: Manifest) -> None:
     for output in manifest.outputs:
         if output.meaning == "scores" and output.shape[-1:] != (len(classes),):
             top.note("classes", f"as many as the last axis of {output.name}, {output.shape}", "list every class")
-    if {entry.name for entry in manifest.golden.outputs} != set(names):
-        top.note("golden", "an entry for each output", "run `python -m lamplight_models --golden`")
+    if manifest.golden and {entry.name for entry in manifest.golden.outputs} != set(names):
+        top.note("golden", "an entry for each output", f"take what `{GOLDEN_COMMAND} {manifest.path}` prints")
 
 
 def _version(value: object) -> int:
@@ -214,7 +214,7 @@ def _shape(value: object) -> Shape:
 
 def _image_shape(value: object) -> Shape:
     found = _shape(value)
-    if len(found) != RANK or found[1] != 3 or isinstance(found[2], int) is not isinstance(found[3], int):  # noqa: PLR2004 - colours
+    if len(found) != RANK or found[1] != 3 or isinstance(found[2], int) is not isinstance(found[3], int):
         raise ValueError
     return found
 

@@ -1,0 +1,48 @@
+"""From a package's files to ONNX; `convert` knows the recipes that manifests name. Needs numpy and onnx only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lamplight_models.convert.centerface import centerface
+from lamplight_models.convert.efficientnet_lite import efficientnet_lite
+from lamplight_models.convert.tfjs import convert as convert_tfjs
+from lamplight_models.convert.tfjs_graph import read_graph
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import onnx
+
+NANODET_OUTPUTS = {
+    "Identity": "scores_8",
+    "Identity_1": "scores_16",
+    "Identity_2": "scores_32",
+    "Identity_3": "sides_8",
+    "Identity_4": "sides_16",
+    "Identity_5": "sides_32",
+}
+CENTERNET_OUTPUTS = {"tower_0/keypoints": "heatmap", "tower_0/wh": "sides"}
+
+
+def nanodet(topology: bytes, weights: bytes) -> onnx.ModelProto:
+    """Convert NanoDet from TensorFlow.js: scores and sides at strides of 8, 16 and 32 pixels."""
+    return convert_tfjs(read_graph(topology, weights), NANODET_OUTPUTS)
+
+
+def centernet(topology: bytes, weights: bytes) -> onnx.ModelProto:
+    """Convert CenterNet from TensorFlow.js, cut off before its own search for peaks."""
+    return convert_tfjs(read_graph(topology, weights), CENTERNET_OUTPUTS)
+
+
+RECIPES: dict[str, Callable[..., onnx.ModelProto]] = {
+    "nanodet": nanodet,
+    "centernet": centernet,
+    "centerface": centerface,
+    "efficientnet-lite": efficientnet_lite,
+}
+
+
+def to_onnx(recipe: str, files: list[bytes]) -> bytes:
+    """Convert the `files` of a package by `recipe`, always to the same bytes; raises KeyError for an unknown one."""
+    return RECIPES[recipe](*files).SerializeToString(deterministic=True)

@@ -1,0 +1,90 @@
+"""The folder of models that are ready: each with its manifest beside it, so that a service needs nothing but it."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lamplight_models.errors import NotReady
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lamplight_kit.onnx.manifest import Manifest
+
+SETTING = "LAMPLIGHT_MODELS"
+
+
+def default_folder(environ: Mapping[str, str]) -> Path:
+    """Return `$LAMPLIGHT_MODELS`, or `lamplight/models` in the user's cache (`$XDG_CACHE_HOME`, `~/.cache`)."""
+    if environ.get(SETTING):
+        return Path(environ[SETTING]).absolute()
+    cache = environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "lamplight" / "models"
+
+
+class Folder:
+    """Reading and writing the folder; a file in it is whole or not there, whenever the process dies."""
+
+    def __init__(self, path: Path) -> None:
+        """Use `path`, which need not be there yet."""
+        self.path = path
+
+    def model(self, manifest: Manifest) -> Path:
+        """Return where the ONNX file of `manifest` is or goes."""
+        return self.path / manifest.file.name
+
+    def manifest(self, manifest: Manifest) -> Path:
+        """Return where the copy of `manifest` is or goes."""
+        return self.path / manifest.path.name
+
+    def source(self, sha256: str) -> Path:
+        """Return where a file taken out of a package is or goes, by its checksum."""
+        return self.path / "sources" / sha256
+
+    def is_whole(self, manifest: Manifest) -> bool:
+        """Say whether the model and its manifest are there with the content that they must have."""
+        copy = self.manifest(manifest)
+        same = copy.is_file() and copy.read_bytes() == manifest.path.read_bytes()
+        return same and has_checksum(self.model(manifest), manifest.sha256)
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Write `content` to `path` in this folder at once; raises NotReady where the disk does not take it."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as part:
+                part.write(content)
+                part.flush()
+                os.fsync(part.fileno())
+            Path(part.name).chmod(0o644)
+            Path(part.name).replace(path)
+        except OSError as error:
+            text = f"{path}: {error.strerror} found, a folder to write to expected; make room, or set {SETTING}"
+            raise NotReady(text) from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let one process at a time make models in this folder; another one waits, and then finds them there."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / ".lock").open("w")
+        except OSError as error:
+            text = f"{self.path}: {error.strerror} found, a folder to write to expected; set {SETTING} to another"
+            raise NotReady(text) from error
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def has_checksum(path: Path, sha256: str) -> bool:
+    """Say whether there is a file at `path` with this sha256."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except OSError:
+        return False
