@@ -1,0 +1,164 @@
+"""Calls name their caller; roles decide; bad input arrives whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import grpc
+import pytest
+from lamplight.camera.v1 import camera_pb2, camera_pb2_grpc
+from lamplight.frame.v1 import frame_pb2, frame_pb2_grpc
+from lamplight_kit.errors import BadInput, Problem, SettingsError
+from lamplight_kit.rpc import (
+    Caller,
+    Role,
+    RpcServer,
+    Tokens,
+    blocking_channel,
+    channel,
+    current_caller,
+    problems_of,
+    refuse_input,
+    sha256_of,
+)
+
+LIST = "/lamplight.camera.v1.CameraService/ListCameras"
+STREAM = "/lamplight.frame.v1.FrameService/StreamFrames"
+TOKENS = Tokens(((sha256_of("v"), Caller("vera", Role.VIEWER)), (sha256_of("a"), Caller("ada", Role.ADMIN))))
+PROBLEM = Problem("cameras[0].id", "A b", "[a-z0-9]", "rename it")
+
+
+class Cameras(camera_pb2_grpc.CameraServiceServicer):
+    """Answers with the caller's name; refuses every apply."""
+
+    async def ListCameras(self, request: object, context: object) -> camera_pb2.ListCamerasResponse:
+        camera = camera_pb2.Camera(id=current_caller().name)
+        return camera_pb2.ListCamerasResponse(entries=[camera_pb2.ListCamerasResponse.Entry(camera=camera)])
+
+    async def ApplyCameras(
+        self,
+        request: camera_pb2.ApplyCamerasRequest,
+        context: grpc.aio.ServicerContext[camera_pb2.ApplyCamerasRequest, camera_pb2.ApplyCamerasResponse],
+    ) -> camera_pb2.ApplyCamerasResponse:
+        return await refuse_input(context, BadInput((PROBLEM,)))
+
+
+class Frames(frame_pb2_grpc.FrameServiceServicer):
+    """Echoes each frame's number."""
+
+    async def StreamFrames(
+        self, request_iterator: AsyncIterator[frame_pb2.StreamFramesRequest], context: object
+    ) -> AsyncIterator[frame_pb2.StreamFramesResponse]:
+        async for request in request_iterator:
+            yield frame_pb2.StreamFramesResponse(verdict=frame_pb2.Verdict(seq=request.frame.seq))
+
+
+def with_server(use: Callable[[int], Awaitable[None]]) -> None:
+    """Run `use` with the port of a server that knows two callers."""
+
+    async def main() -> None:
+        server = RpcServer(
+            "127.0.0.1:0",
+            [
+                lambda s: camera_pb2_grpc.add_CameraServiceServicer_to_server(Cameras(), s),
+                lambda s: frame_pb2_grpc.add_FrameServiceServicer_to_server(Frames(), s),
+            ],
+            TOKENS,
+            {LIST: Role.VIEWER, STREAM: Role.VIEWER},
+        )
+        port = await server.start()
+        try:
+            await use(port)
+        finally:
+            await server.stop(0.1)
+
+    asyncio.run(main())
+
+
+def test_a_known_caller_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The token says who calls, behind a dead proxy too."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+
+    async def use(port: int) -> None:
+        async with channel(f"127.0.0.1:{port}", "v") as opened:
+            answer = await camera_pb2_grpc.CameraServiceStub(opened).ListCameras(camera_pb2.ListCamerasRequest())
+        assert answer.entries[0].camera.id == "vera"
+
+    with_server(use)
+
+
+def test_streams_are_authenticated_too() -> None:
+    """A stream carries its caller, and is refused without one."""
+
+    async def use(port: int) -> None:
+        request = frame_pb2.StreamFramesRequest(frame=frame_pb2.Frame(seq=7))
+        async with channel(f"127.0.0.1:{port}", "v") as opened:
+            call = frame_pb2_grpc.FrameServiceStub(opened).StreamFrames(iter([request]))
+            assert [answer.verdict.seq async for answer in call] == [7]
+        async with channel(f"127.0.0.1:{port}", "stranger") as opened:
+            call = frame_pb2_grpc.FrameServiceStub(opened).StreamFrames(iter([request]))
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                [answer async for answer in call]
+            assert error.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+    with_server(use)
+
+
+@pytest.mark.parametrize(
+    ("token", "code"),
+    [("stranger", grpc.StatusCode.UNAUTHENTICATED), ("v", grpc.StatusCode.PERMISSION_DENIED)],
+)
+def test_who_may_not(token: str, code: grpc.StatusCode) -> None:
+    """An unknown caller and a caller of too small a role are told so; a method without a role wants admin."""
+
+    async def use(port: int) -> None:
+        async with channel(f"127.0.0.1:{port}", token) as opened:
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await camera_pb2_grpc.CameraServiceStub(opened).ApplyCameras(camera_pb2.ApplyCamerasRequest())
+        assert error.value.code() is code
+
+    with_server(use)
+
+
+def test_problems_arrive_whole() -> None:
+    """A refused input arrives with every problem, over the blocking channel of the command line."""
+
+    async def use(port: int) -> None:
+        def call() -> tuple[Problem, ...]:
+            with blocking_channel(f"127.0.0.1:{port}", "a") as opened, pytest.raises(grpc.RpcError) as error:
+                camera_pb2_grpc.CameraServiceStub(opened).ApplyCameras(camera_pb2.ApplyCamerasRequest())
+            return problems_of(error.value)
+
+        assert await asyncio.to_thread(call) == (PROBLEM,)
+
+    with_server(use)
+
+
+@pytest.mark.parametrize(
+    ("role", "needed", "may"),
+    [
+        (Role.ADMIN, Role.OPERATOR, True),
+        (Role.OPERATOR, Role.ADMIN, False),
+        (Role.AUDITOR, Role.VIEWER, True),
+        (Role.AUDITOR, Role.OPERATOR, False),
+        (Role.OPERATOR, Role.AUDITOR, False),
+        (Role.ADMIN, Role.AUDITOR, True),
+    ],
+)
+def test_roles(role: Role, needed: Role, may: bool) -> None:
+    """Roles cover each other as the design says."""
+    assert role.may(needed) is may
+
+
+def test_a_tokens_file(tmp_path: Path) -> None:
+    """A tokens file names callers; a bad one is an error with its cure."""
+    good = tmp_path / "tokens.yaml"
+    good.write_text(f"- {{name: ada, role: admin, token_sha256: {sha256_of('a')}}}\n")
+    assert Tokens.read(good).caller_of("Bearer a") == Caller("ada", Role.ADMIN)
+    assert Tokens.read(good).caller_of("Basic a") is None
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("- {name: ada, role: king, token_sha256: x}\n")
+    with pytest.raises(SettingsError, match="viewer, operator, admin"):
+        Tokens.read(bad)

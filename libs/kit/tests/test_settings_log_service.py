@@ -1,0 +1,102 @@
+"""Settings stop the start with a name; logs hold no pixels or credentials; a service says how it is and drains."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+import structlog
+from lamplight_kit.errors import SettingsError
+from lamplight_kit.log import scrub, without_pixels
+from lamplight_kit.settings import ServiceSettings
+from lamplight_kit.trace import child, current, new, within
+
+PROGRAM = """
+import sys, pathlib
+from lamplight_kit.service import run
+class Part:
+    name = "part"
+    port = 7
+    def start(self): pathlib.Path(sys.argv[1] + ".started").touch()
+    def unready(self): return "not yet" if not pathlib.Path(sys.argv[1] + ".go").exists() else None
+    def stop(self, timeout_s): pathlib.Path(sys.argv[1] + ".stopped").touch()
+sys.exit(run("toy", [Part()], "127.0.0.1:0", pathlib.Path(sys.argv[1])))
+"""
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing setting stops the start with its name and where to set it."""
+    monkeypatch.delenv("LAMPLIGHT_KAFKA_BOOTSTRAP_SERVERS", raising=False)
+    with pytest.raises(SettingsError, match="LAMPLIGHT_KAFKA_BOOTSTRAP_SERVERS"):
+        ServiceSettings.load()
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A file gives values, the environment changes them."""
+    file = tmp_path / "settings.yaml"
+    file.write_text("kafka_bootstrap_servers: a:1\nnamespace: city\n")
+    monkeypatch.setenv("LAMPLIGHT_NAMESPACE", "town")
+    settings = ServiceSettings.load(file)
+    assert (settings.kafka_bootstrap_servers, settings.namespace) == ("a:1", "town")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("nmespace: x\n", "nmespace"), ("- 1\n", "mapping"), ("a: [\n", "not YAML")]
+)
+def test_a_bad_file_is_named(tmp_path: Path, text: str, said: str) -> None:
+    """A settings file that is wrong says where and what was expected."""
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=said):
+        ServiceSettings.load(file)
+
+
+def test_logs_hold_no_pixels_and_no_credentials() -> None:
+    """Bytes become their length, arrays a word, credentials stars."""
+    event = {"data": b"\xff\xd8", "url": "rtsp://u:p@cam/1", "nested": {"list": [b"1"]}}
+    plain = without_pixels(None, "info", event)
+    assert plain == {"data": "<2 bytes>", "url": "rtsp://***@cam/1", "nested": {"list": ["<1 bytes>"]}}
+    assert scrub("x http://u:p@h/ y") == "x http://***@h/ y"
+
+
+def test_a_trace_goes_on() -> None:
+    """A child keeps its parent's trace; nonsense begins a new one; log lines carry the trace."""
+    parent = new()
+    assert child(parent).split("-")[1] == parent.split("-")[1]
+    assert child("nonsense").split("-")[1] != parent.split("-")[1]
+    with within(parent) as own:
+        assert current() == own
+        assert structlog.contextvars.get_contextvars()["trace_id"] == parent.split("-")[1]
+    assert current() == ""
+
+
+def test_a_service_says_how_it_is_and_drains(tmp_path: Path) -> None:
+    """Ready only when every part is, ports told in a file, SIGTERM drains and ends with 0."""
+    ports = tmp_path / "ports.json"
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(ports)], env={**os.environ, "no_proxy": "*"})
+    try:
+        while not ports.exists():
+            assert process.poll() is None
+        told = json.loads(ports.read_text())
+        assert told["part"] == 7
+        base = f"http://127.0.0.1:{told['http']}"
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        assert opener.open(f"{base}/healthz").status == 200
+        with pytest.raises(urllib.error.HTTPError) as error:
+            opener.open(f"{base}/readyz")
+        assert json.loads(error.value.read()) == {"ready": False, "unready": {"part": "not yet"}}
+        (tmp_path / "ports.json.go").touch()
+        assert opener.open(f"{base}/readyz").status == 200
+        assert b"process_cpu_seconds_total" in opener.open(f"{base}/metrics").read()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert (tmp_path / "ports.json.stopped").exists()
+    finally:
+        process.kill()
+        process.wait()
