@@ -20,4 +20,4 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 fi
 make --no-print-directory setup models
 echo "test: unit, contract, integration, end to end, chaos"
-exec .venv/bin/pytest -q "$@"
+exec .venv/bin/pytest -q -m "not soak" "$@"
