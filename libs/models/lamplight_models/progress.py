@@ -24,7 +24,11 @@ def telling(out: TextIO) -> Iterator[Tell]:
     if not out.isatty():
         yield plain(out)
         return
-    columns = (TextColumn("{task.description:<24}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %  {task.fields[doing]}"))
+    columns = (
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %  {task.fields[doing]}"),
+    )
     with Progress(*columns, console=Console(file=out)) as bars:
         yield moving(bars)
 

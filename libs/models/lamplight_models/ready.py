@@ -7,7 +7,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from lamplight_kit.onnx.manifest import Manifest, Source, SourceFile
 
 from lamplight_models.archive import take
 from lamplight_models.catalogue import DEFAULT, manifest
@@ -15,9 +16,6 @@ from lamplight_models.errors import NotReady
 from lamplight_models.fetch import fetch
 from lamplight_models.folder import Folder, has_checksum
 from lamplight_models.progress import Tell, silent
-
-if TYPE_CHECKING:
-    from lamplight_kit.onnx.manifest import Manifest, Source, SourceFile
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,12 @@ def paths(folder: Path) -> Mapping[str, Path]:
 def missing(folder: Path, names: Sequence[str] = DEFAULT) -> list[Missing]:
     """Return which of `names` are not whole in `folder`."""
     there = Folder(folder)
-    return [Missing(name, "run `make models`") for name in names if not there.is_whole(manifest(name))]
+    return [Missing(name, cure(name)) for name in names if not there.is_whole(manifest(name))]
+
+
+def cure(name: str) -> str:
+    """Return what makes the model `name` ready."""
+    return "run `make models`" if name in DEFAULT else f"run `python -m lamplight_models {name}`"
 
 
 def ensure(folder: Path, names: Sequence[str] = DEFAULT, tell: Tell = silent) -> Mapping[str, Path]:

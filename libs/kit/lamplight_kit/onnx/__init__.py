@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamplight_kit.onnx.errors import ModelBroken, ModelMissing, TensorRefused
-from lamplight_kit.onnx.golden import check_golden
+from lamplight_kit.onnx.golden import check_golden, measure_golden
 from lamplight_kit.onnx.manifest import ClassName, Input, Kind, Manifest, Output, Role
 from lamplight_kit.onnx.manifest_file import read_manifest
 from lamplight_kit.onnx.session import Session
@@ -22,6 +22,7 @@ __all__ = [
     "TensorRefused",
     "check_golden",
     "golden_input",
+    "measure_golden",
     "read_manifest",
     "to_tensor",
 ]

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
 from lamplight_kit.onnx.errors import ModelBroken
-from lamplight_kit.onnx.manifest import GOLDEN_COMMAND, GoldenOutput
+from lamplight_kit.onnx.manifest import GOLDEN_COMMAND, Golden, GoldenOutput
+from lamplight_kit.onnx.session import Session
 from lamplight_kit.onnx.tensors import golden_input
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from lamplight_kit.onnx.session import Session
-
 SAMPLES = 8
+FREE_SIDE_PX = 128
 
 
 def check_golden(session: Session) -> None:
@@ -30,6 +26,16 @@ def check_golden(session: Session) -> None:
         if worst > golden.tolerance:
             text = f"model {manifest.name}, output {wanted.name}: {worst:.2%} off its golden values found, at most"
             raise ModelBroken(f"{text} {golden.tolerance:.2%} expected; do not use it on this machine")
+
+
+def measure_golden(session: Session, tolerance: float) -> Golden:
+    """Return what the model gives now, to be written into its manifest; free sides of the input are made small."""
+    spec = session.manifest.input
+    side_px = -(-FREE_SIDE_PX // spec.multiple_of) * spec.multiple_of
+    height, width = spec.input_hw or (side_px, side_px + spec.multiple_of)
+    shape = (1, 3, height, width)
+    outputs = session.run(golden_input(shape, spec))
+    return Golden(shape, tolerance, tuple(summarise(name, output) for name, output in outputs.items()))
 
 
 def summarise(name: str, output: NDArray[np.float32]) -> GoldenOutput:

@@ -39,7 +39,7 @@ class Kind(StrEnum):
     CARRIED = "carried"
 
 
-GOLDEN_COMMAND = "python -m lamplight_models golden"
+GOLDEN_COMMAND = "python -m lamplight_models --golden"
 """What prints the golden values of a manifest's model."""
 
 COUNTABLE = frozenset({Kind.PERSON, Kind.VEHICLE, Kind.ANIMAL, Kind.FIXED})
@@ -112,7 +112,7 @@ class GoldenOutput:
 
 @dataclass(frozen=True)
 class Golden:
-    """The answer that a whole model gives for `golden_input(shape)`, within `tolerance` of an output's largest value."""
+    """What a whole model gives for `golden_input(shape)`, each number within `tolerance` of its output's size."""
 
     shape: tuple[int, ...]
     tolerance: float
@@ -143,7 +143,9 @@ class Source:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A model's manifest; `file` is absolute, `source` is None for a model that its user brings,
+    """A model's manifest.
+
+    `file` stands beside `path`; `source` is None for a model that its user brings,
     `golden` only until its values are known (`check_golden` refuses it).
     """
 

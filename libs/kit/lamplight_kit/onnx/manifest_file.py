@@ -33,6 +33,7 @@ DECODERS = {
     "embedding": {"embedding"},
 }
 """The decoders that Lamplight has, and the meanings of outputs that each cannot do without."""
+DIGITS = "64 hexadecimal digits (in quotes where all look like a number)"
 PIXEL_MAX = 255
 RANK = 4
 
@@ -60,7 +61,7 @@ def _manifest(top: Reader, path: Path) -> Manifest:
         name=top.take("name", _name, "a name of a-z, 0-9 and -", ""),
         role=Role(top.one_of("role", tuple(Role))),
         file=path.parent / top.take("file", _file_name, "the name of an .onnx file beside the manifest", "none.onnx"),
-        sha256=top.take("sha256", _sha256, "64 hexadecimal digits", ""),
+        sha256=top.take("sha256", _sha256, DIGITS, ""),
         licence=top.text("licence"),
         upstream=top.text("upstream", optional=True),
         input=_input(top.inner("input")),
@@ -140,7 +141,7 @@ def _source(at: Reader) -> Source:
         index=at.one_of("index", ("npm", "pypi")),
         package=at.text("package"),
         version=at.text("version"),
-        sha256=at.take("sha256", _sha256, "64 hexadecimal digits", ""),
+        sha256=at.take("sha256", _sha256, DIGITS, ""),
         size_bytes=at.take("size_bytes", a_count, "a whole number above 0", 1),
         licence=at.text("licence"),
         files=tuple(_source_file(entry) for entry in at.each("files")),
@@ -151,7 +152,7 @@ def _source(at: Reader) -> Source:
 
 
 def _source_file(at: Reader) -> SourceFile:
-    found = SourceFile(at.text("path"), at.take("sha256", _sha256, "64 hexadecimal digits", ""))
+    found = SourceFile(at.text("path"), at.take("sha256", _sha256, DIGITS, ""))
     at.close()
     return found
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from lamplight_kit.onnx.errors import ModelBroken, ModelMissing, TensorRefused
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from lamplight_kit.onnx.manifest import Manifest, Shape
+from lamplight_kit.onnx.manifest import Manifest, Shape
 
 SILENT = 3
 """onnxruntime's log level for errors only: its warnings are about graphs, which nobody at a service can change."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+
+import onnx
 
 from lamplight_models.convert.centerface import centerface
 from lamplight_models.convert.efficientnet_lite import efficientnet_lite
 from lamplight_models.convert.tfjs import convert as convert_tfjs
 from lamplight_models.convert.tfjs_graph import read_graph
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import onnx
 
 NANODET_OUTPUTS = {
     "Identity": "scores_8",

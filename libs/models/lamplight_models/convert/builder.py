@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 OPSET = 18
 IR_VERSION = 8
@@ -34,11 +31,11 @@ class GraphBuilder:
         self._inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
         return name
 
-    def node(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:  # noqa: ANN401 - as ONNX has them
+    def node(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
         """Add a node with one output and return that output's name."""
         return self.split(op, inputs, 1, **attributes)[0]
 
-    def split(self, op: str, inputs: Sequence[str], count: int, **attributes: Any) -> tuple[str, ...]:  # noqa: ANN401
+    def split(self, op: str, inputs: Sequence[str], count: int, **attributes: Any) -> tuple[str, ...]:
         """Add a node with `count` outputs and return their names."""
         serial = len(self._nodes)
         names = tuple(f"t{serial}_{at}" if count > 1 else f"t{serial}" for at in range(count))
@@ -53,7 +50,7 @@ class GraphBuilder:
 
     def output(self, tensor: str, name: str) -> None:
         """Give `tensor` out as `name`, with the shape that follows from the graph; the first axis is free."""
-        shape = ["N", *self.shape_of(tensor)[1:]]
+        shape: list[int | str] = ["N", *self.shape_of(tensor)[1:]]
         self._nodes.append(helper.make_node("Identity", [tensor], [name], name=f"output_{name}"))
         self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
 

@@ -6,18 +6,15 @@ excitation, ReLU6 for swish. Batch normalisation is folded into the convolutions
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import onnx
+from numpy.typing import NDArray
 
 from lamplight_models.convert.builder import GraphBuilder
 from lamplight_models.convert.torch_pickle import read_state_dict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import onnx
-    from numpy.typing import NDArray
 
 SIDE_PX = 224
 EPSILON = 1e-3

@@ -7,21 +7,17 @@ is emitted only where an operation needs one exact layout. The batch axis become
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import onnx
+from numpy.typing import NDArray
 
 from lamplight_models.convert.builder import GraphBuilder
 from lamplight_models.convert.tfjs_fold import fold
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    import onnx
-    from numpy.typing import NDArray
-
-    from lamplight_models.convert.tfjs_graph import Node, TfGraph
+from lamplight_models.convert.tfjs_graph import Node, TfGraph
 
 NHWC = (0, 2, 3, 1)
 """TensorFlow's layout of a picture, of a tensor that ONNX holds as NCHW."""
@@ -35,9 +31,6 @@ class Variable:
 
     name: str
     perm: tuple[int, ...]
-
-
-Value = "Variable | NDArray[Any]"
 
 
 def convert(graph: TfGraph, outputs: Mapping[str, str]) -> onnx.ModelProto:
@@ -105,7 +98,7 @@ class _Converter:
 
     def _images(self, node: Node) -> Variable:
         dims = [int(dim["size"]) for dim in node.attributes["shape"]["shape"]["dim"]]
-        last = dims[-1] == 3  # noqa: PLR2004 - colours
+        last = dims[-1] == 3
         height, width = dims[1:3] if last else dims[2:4]
         return Variable(self.builder.input("images", ["N", 3, height, width]), NHWC if last else (0, 1, 2, 3))
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
-
-    from lamplight_models.convert.tfjs_graph import Node
-
-Array = "NDArray[Any]"
+from lamplight_models.convert.tfjs_graph import Node
 
 
 def fold(node: Node, inputs: Sequence[NDArray[Any]]) -> NDArray[Any]:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 DTYPES = {"float32": np.float32, "float16": np.float16, "int32": np.int32, "bool": np.bool_}
 
@@ -26,14 +23,14 @@ class Node:
     inputs: tuple[str, ...]
     attributes: Mapping[str, Any]
 
-    def get(self, key: str, fallback: Any = None) -> Any:  # noqa: ANN401 - as the file has them
+    def get(self, key: str, fallback: Any = None) -> Any:
         """Return an attribute as a plain value: int, float, bool, text, or a list of ints or texts."""
         if key not in self.attributes:
             return fallback
         ((kind, value),) = self.attributes[key].items()
         if kind == "list":
             return [int(item) for item in value["i"]] if "i" in value else [_text(item) for item in value.get("s", [])]
-        return {"i": int, "f": float, "b": bool, "s": _text, "type": str}[kind](value)
+        return SCALARS[kind](value)
 
 
 @dataclass(frozen=True)
@@ -89,3 +86,7 @@ def _weight(entry: Mapping[str, Any], content: bytes, at: int) -> tuple[NDArray[
 
 def _text(encoded: str) -> str:
     return base64.b64decode(encoded).decode()
+
+
+SCALARS: dict[str, Callable[[Any], Any]] = {"i": int, "f": float, "b": bool, "s": _text, "type": str}
+"""How JSON writes the kinds of attributes: whole numbers as texts, texts in base64."""

@@ -5,15 +5,12 @@ from __future__ import annotations
 import collections
 import io
 import pickle
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 MAGIC = 0x1950A86A20F9469CFC6C
 """First pickle of a file that `torch.save` wrote before PyTorch 1.6 (torch/serialization.py, MAGIC_NUMBER)."""
