@@ -1,0 +1,122 @@
+"""One stream's video decoder (libavcodec through PyAV): bounded, strict, and silent after a gap until the next key."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Generic, TypeVar, cast
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from numpy.typing import NDArray
+
+from lamplight_detect.decode.h264 import GapCheck
+from lamplight_detect.decode.limits import MAX_PX, Unreadable, check_bytes, check_size
+
+CODECS = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9"})
+MAX_WAITING = 64
+"""Pictures that a decoder may hold back to put them in order; H.264 and H.265 allow 16."""
+Mark = TypeVar("Mark")
+_OPTIONS = {"max_pixels": str(MAX_PX), "err_detect": "explode", "threads": "1"}
+
+
+@dataclass(frozen=True)
+class Decoded(Generic[Mark]):
+    """A decoded picture and the stamp it was sent in with; `bgr` is None where its pixels were not wanted."""
+
+    stamp: Mark
+    bgr: NDArray[np.uint8] | None
+
+
+class VideoDecoder(Generic[Mark]):
+    """Decodes one stream; after damage or a gap it gives nothing until the next key picture."""
+
+    def __init__(self, codec: str, extradata: bytes) -> None:
+        """Open a decoder of `codec`; Unreadable where it is not one of CODECS."""
+        if codec not in CODECS:
+            message = f"codec {codec!r} found, one of mjpeg, png, {', '.join(sorted(CODECS))} expected"
+            raise Unreadable(message)
+        self.codec, self.extradata = codec, extradata
+        self._context = self._opened()
+        self._gaps = GapCheck()
+        self._awaits_key = True
+        self._number = 0
+        self._waiting: OrderedDict[int, tuple[Mark, bool]] = OrderedDict()
+
+    def decode(
+        self, data: bytes, stamp: Mark, *, is_key: bool, after_gap: bool = False, is_wanted: bool = True
+    ) -> list[Decoded[Mark]]:
+        """Take one access unit; return the pictures that are now in order (none, its own, or earlier ones).
+
+        Raises Unreadable where it is damaged or stands behind a gap; the next key picture starts afresh.
+        """
+        check_bytes(data)
+        self._check_order(data, is_key=is_key, after_gap=after_gap)
+        self._number += 1
+        self._waiting[self._number] = (stamp, is_wanted)
+        while len(self._waiting) > MAX_WAITING:
+            self._waiting.popitem(last=False)
+        packet = av.Packet(data)
+        packet.pts = packet.dts = self._number
+        return self._run(packet)
+
+    def drain(self) -> list[Decoded[Mark]]:
+        """Return the pictures still held back; the next one must be a key picture."""
+        found = self._run(None)
+        self._reset()
+        return found
+
+    def _check_order(self, data: bytes, *, is_key: bool, after_gap: bool) -> None:
+        gap = after_gap
+        if self.codec == "h264":
+            if is_key and self._awaits_key:
+                self._gaps = GapCheck(self._gaps.frame_num_bits, self._gaps.separate_planes, self._gaps.gaps_allowed)
+            self._gaps, missing = self._gaps.after(data)
+            gap = gap or missing
+        if is_key and (gap or self._awaits_key):
+            self._reset()
+            self._awaits_key = False
+        elif gap or self._awaits_key:
+            self._reset()
+            message = "a picture behind a gap found, a key picture expected; it is left out until the next key picture"
+            raise Unreadable(message)
+
+    def _run(self, packet: av.Packet | None) -> list[Decoded[Mark]]:
+        try:
+            frames = self._context.decode(packet)
+        except (FFmpegError, MemoryError, ValueError) as error:
+            self._reset()
+            message = f"{self.codec}: a decoder's error found ({type(error).__name__}), a whole picture expected"
+            raise Unreadable(message) from None
+        found = [self._picture(frame) for frame in frames]
+        return [one for one in found if one is not None]
+
+    def _picture(self, frame: av.VideoFrame) -> Decoded[Mark] | None:
+        stamp, is_wanted = self._waiting.pop(frame.pts or 0, (None, False))
+        if frame.is_corrupt:
+            self._reset()
+            message = f"{self.codec}: a damaged picture found, a whole one expected; left out until the next key picture"
+            raise Unreadable(message)
+        if stamp is None:
+            return None
+        check_size(frame.width, frame.height)
+        return Decoded(stamp, as_bgr(frame) if is_wanted else None)
+
+    def _opened(self) -> av.VideoCodecContext:
+        context = cast("av.VideoCodecContext", av.CodecContext.create(self.codec, "r"))
+        context.thread_count = 1
+        context.options = dict(_OPTIONS)
+        if self.extradata:
+            context.extradata = self.extradata
+        return context
+
+    def _reset(self) -> None:
+        self._context = self._opened()
+        self._waiting.clear()
+        self._awaits_key = True
+
+
+def as_bgr(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """Return a decoded frame as [H, W, 3], blue first, 8 bits; whatever its pixel format is."""
+    return np.ascontiguousarray(frame.to_ndarray(format="bgr24"), np.uint8)

@@ -1,0 +1,1 @@
+"""Reading what the detectors answer: pictures into tensors, outputs into `Detections`."""
