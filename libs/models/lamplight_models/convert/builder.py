@@ -56,10 +56,11 @@ class GraphBuilder:
 
     def shape_of(self, tensor: str) -> tuple[int, ...]:
         """Return the shape of a tensor that is there, a free axis counted as 1."""
-        probe = helper.make_tensor_value_info(tensor, TensorProto.FLOAT, None)
-        model = self._model([probe])
-        dims = onnx.shape_inference.infer_shapes(model).graph.output[0].type.tensor_type.shape.dim
-        return tuple(dim.dim_value or 1 for dim in dims)
+        probe = next((port for port in self._inputs if port.name == tensor), None)
+        if probe is None:
+            wanted = helper.make_tensor_value_info(tensor, TensorProto.FLOAT, None)
+            probe = onnx.shape_inference.infer_shapes(self._model([wanted])).graph.output[0]
+        return tuple(dim.dim_value or 1 for dim in probe.type.tensor_type.shape.dim)
 
     def finish(self) -> onnx.ModelProto:
         """Return the whole model, checked by onnx."""
