@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from lamplight_kit.errors import SettingsError
+from lamplight_kit.kafka.settings import BusSettings
 
 ENV_PREFIX = "LAMPLIGHT_"
 
@@ -47,7 +48,7 @@ class Settings(BaseSettings):
             raise SettingsError(_explain(error, path)) from None
 
 
-class BusSettings(Settings):
+class KafkaSettings(Settings):
     """Where Kafka is, and who we are on it."""
 
     kafka_bootstrap_servers: str = Field(description="Kafka's addresses, host:port, separated by commas.")
@@ -59,15 +60,25 @@ class BusSettings(Settings):
         default="lamplight", pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$", description="Prefix of every topic and picture key."
     )
     replica: str = Field(
-        default_factory=socket.gethostname,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,80}$",
+        default_factory=lambda: socket.gethostname().replace(".", "-"),
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$",
         description="This process's own name, the same after a restart; no two of a service share one.",
     )
     camera_partitions: int = Field(default=12, ge=1, le=4096, description="Partitions of topics keyed by camera.")
     district_partitions: int = Field(default=12, ge=1, le=4096, description="Partitions of topics keyed by district.")
 
+    def bus(self) -> BusSettings:
+        """Return this process's place on the bus."""
+        return BusSettings(
+            bootstrap_servers=self.kafka_bootstrap_servers,
+            namespace=self.namespace,
+            member=self.replica,
+            security=self.kafka_security,
+            partitions={"camera": self.camera_partitions, "district": self.district_partitions},
+        )
 
-class ServiceSettings(BusSettings):
+
+class ServiceSettings(KafkaSettings):
     """What every service is told."""
 
     grpc_listen: str = Field(default="127.0.0.1:0", description="host:port that the gRPC API listens on; port 0: any.")
