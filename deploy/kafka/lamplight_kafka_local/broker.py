@@ -160,7 +160,7 @@ class LocalKafka:
         java = [command[0], *options, *command[1:], "kafka.Kafka", str(self.data_dir / "server.properties")]
         self.log_path.write_bytes(b"")
         self._keeper = subprocess.Popen(  # noqa: S603 - this Python with our own arguments
-            [sys.executable, "-m", "lamplight_kafka_local.keeper", str(self.log_path), *java],
+            [sys.executable, "-P", "-m", "lamplight_kafka_local.keeper", str(self.log_path), *java],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

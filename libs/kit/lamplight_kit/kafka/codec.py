@@ -1,0 +1,103 @@
+"""Between protobuf messages and what lies on a topic: bytes, and headers that name type and major version."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from google.protobuf import descriptor_pool
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.wrappers_pb2 import BytesValue
+from kafka.partitioner.default import murmur2
+
+from lamplight_kit.errors import LamplightError, Refuse
+from lamplight_kit.kafka.types import HEADER_MAJOR, HEADER_TYPE, MAJOR, Outgoing, Record
+
+_MAJOR_HEADER = (HEADER_MAJOR, MAJOR.encode())
+
+
+class UnknownMajorError(LamplightError):
+    """A message of another major version: its partition waits for a release that knows it."""
+
+
+class UndecodableError(Refuse):
+    """A message of an unknown type, or bytes that are no such message: to the dead-letter topic."""
+
+
+@dataclass(frozen=True)
+class Wire:
+    """What a producer is given; `topic` is still the logical name."""
+
+    topic: str
+    partition: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+
+def encode(outgoing: Outgoing) -> Wire:
+    """Serialise `outgoing`; a proto message gets the headers `type` and `major`."""
+    message = outgoing.message
+    headers = [(name, text.encode()) for name, text in outgoing.headers.items()]
+    value = message.SerializeToString() if isinstance(message, Message) else message
+    if isinstance(message, Message):
+        headers += [_type_header(message.DESCRIPTOR.full_name), _MAJOR_HEADER]
+    return Wire(outgoing.topic, outgoing.partition, outgoing.key.encode() or None, value, headers)
+
+
+def decode(raw: Any, topic: str) -> Record:
+    """Read one consumed record (kafka-python's ConsumerRecord) of the logical `topic`.
+
+    A value without a type (CloudEvents JSON) comes as a `BytesValue`. Raises `UnknownMajorError`, `UndecodableError`.
+    """
+    headers = {name: value.decode(errors="replace") for name, value in raw.headers}
+    key = raw.key.decode(errors="replace") if raw.key else ""
+    message = None if raw.value is None else _message(raw.value, headers, f"{topic}[{raw.partition}]@{raw.offset}")
+    return Record(topic, raw.partition, raw.offset, key, message, raw.timestamp, headers)
+
+
+def partition_for(key: str, partitions: int) -> int:
+    """Return the partition that `key` lies on among `partitions`: murmur2, as Java's client does."""
+    return int(murmur2(key.encode()) & 0x7FFFFFFF) % partitions
+
+
+def _message(value: bytes, headers: dict[str, str], where: str) -> Message:
+    name = headers.get(HEADER_TYPE)
+    if name is None:
+        return BytesValue(value=value)
+    if headers.get(HEADER_MAJOR) != MAJOR:
+        major = headers.get(HEADER_MAJOR)
+        text = f"{where}: major {major!r} of {name} found, {MAJOR} expected; roll out the release that writes it"
+        raise UnknownMajorError(text)
+    kind = message_class(name)
+    if kind is None:
+        text = f"{where}: type {name!r} found, a message of the contracts expected; its writer is not of this system"
+        raise UndecodableError(text)
+    try:
+        return kind.FromString(value)
+    except DecodeError as error:
+        text = f"{where}: {len(value)} bytes that are no {name}; its writer is broken"
+        raise UndecodableError(text) from error
+
+
+@lru_cache(maxsize=256)
+def message_class(name: str) -> type[Message] | None:
+    """Return the class of the message with this full name, or None; `lamplight.x.v1.Y` is imported when needed."""
+    package = name.rpartition(".")[0].split(".")
+    if package[0] == "lamplight" and len(package) == 3:
+        try:
+            importlib.import_module(f"{'.'.join(package)}.{package[1]}_pb2")
+        except ModuleNotFoundError:
+            return None
+    try:
+        return GetMessageClass(descriptor_pool.Default().FindMessageTypeByName(name))
+    except KeyError:
+        return None
+
+
+@lru_cache(maxsize=256)
+def _type_header(name: str) -> tuple[str, bytes]:
+    return (HEADER_TYPE, name.encode())

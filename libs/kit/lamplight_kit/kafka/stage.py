@@ -1,0 +1,278 @@
+"""The bus loop of a stage with input topics: poll, mark, handle, write and commit as one; see docs/design.md.
+
+Two ways through a batch. As a whole: mark it, hand it to the handler, write all that it returns with the offsets in
+one transaction. Alone: message by message, each in a transaction of its own, its attempt recorded before it is
+handled; for batches that a dead process left in hand, and for those of which some message is skipped or refused.
+Whatever is not a clean commit throws away the producer and all state, and reads both back (`Holding.restore`).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from kafka import TopicPartition
+from kafka.errors import FencedInstanceIdError, KafkaError
+from lamplight_contracts.topics import Topics
+
+from lamplight_kit import trace
+from lamplight_kit.errors import Refuse, Retry, Skip, Stop
+from lamplight_kit.kafka import metrics
+from lamplight_kit.kafka.batch import Batch, Dead, read_batch
+from lamplight_kit.kafka.codec import encode
+from lamplight_kit.kafka.deadletter import letter_wire
+from lamplight_kit.kafka.holding import Holding
+from lamplight_kit.kafka.marks import MAX_ATTEMPTS, Mark
+from lamplight_kit.kafka.producer import UncleanError
+from lamplight_kit.kafka.settings import BusSettings
+from lamplight_kit.kafka.topics import check_topics, topics_of
+from lamplight_kit.kafka.types import HEADER_TRACE, Handler, Outgoing, Record
+
+POLL_MS = 250
+PAUSE_S = (0.1, 5.0)  # the first pause after a failure, and the longest
+_log = structlog.get_logger("lamplight.bus")
+
+
+def end_process(error: BaseException) -> None:
+    """End this process as a fault does: at once, so that the mark of the batch in hand stays."""
+    _log.critical("stage ended the process", error=str(error), exc_info=None if isinstance(error, Stop) else error)
+    os._exit(2 if isinstance(error, Stop) else 70)
+
+
+class Stage:
+    """One handler in a consumer group, in a thread of its own; a component of `lamplight_kit.service`.
+
+    `inputs`, `state` and `deadletter` are logical topics; `deadletter` is `<service>.deadletter` where the stage is
+    called `<service>` or `<service>.<part>`. All inputs and state topics have the same number of partitions, and one
+    member has the same numbers of all of them. `on_failed` gets what ended the loop (a `Stop`, or a fault of the
+    handler) and has to end the process.
+    """
+
+    def __init__(
+        self,
+        bus: BusSettings,
+        name: str,
+        inputs: Sequence[str],
+        handler: Handler,
+        *,
+        state: Sequence[str] = (),
+        deadletter: str | None = None,
+        topics: Topics | None = None,
+        on_failed: Callable[[BaseException], None] = end_process,
+    ) -> None:
+        """Keep what is given; nothing connects before `start`."""
+        self.name = name
+        self._bus, self._handler, self._on_failed = bus, handler, on_failed
+        self._topics = topics_of(bus) if topics is None else topics
+        self._inputs, self._state = tuple(inputs), tuple(state)
+        self._deadletter = deadletter or f"{name.partition('.')[0]}.deadletter"
+        self._stopping = threading.Event()
+        self._reason: str | None = "not started"
+        self._holding = Holding(bus, name, self._inputs, self._state, handler, self._stopping.is_set)
+        self._pause_s = PAUSE_S[0]
+        self._thread = threading.Thread(target=self._run, name=f"stage-{name}", daemon=True)
+        self._heard_at = time.monotonic()
+
+    def start(self) -> None:
+        """Begin in a thread; `unready` says how it goes."""
+        self._thread.start()
+
+    def unready(self) -> str | None:
+        """Say why this stage is not ready, or None where it is."""
+        return self._reason or self._holding.blocked_reason()
+
+    def stop(self, timeout_s: float) -> None:
+        """Finish the batch in hand, commit it, leave the group; wait for that at most `timeout_s`."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        try:
+            self._loop()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it ends the process, not just this thread
+            self._reason = f"ended by {type(error).__name__}: {error}"
+            if isinstance(error, Stop):
+                self._let_go()
+            self._on_failed(error)
+        else:
+            self._let_go()
+
+    def _loop(self) -> None:
+        checked = False
+        while not self._stopping.is_set():
+            try:
+                if not checked:
+                    check_topics(self._bus, [*self._inputs, *self._state, self._deadletter], self._topics)
+                    checked = True
+                self._turn()
+            except FencedInstanceIdError as error:
+                text = f"another process runs as member {self._bus.member!r}; give every replica a name of its own"
+                raise Stop(text) from error
+            except Retry as error:
+                self._failed(error, "retrying")
+                self._holding.undo()
+                self._rest()
+            except (UncleanError, KafkaError, OSError) as error:
+                self._failed(error, "rebuilding")
+                metrics.REBUILT.labels(self.name).inc()
+                self._holding.discard()
+                self._rest()
+
+    def _turn(self) -> None:
+        holding = self._holding
+        polled = holding.poll(POLL_MS, self._bus.max_batch)
+        if not holding.settled():
+            self._reason = "joining the group"
+            return
+        if polled:
+            self._heard_at = time.monotonic()
+            self._work(polled)
+            self._pause_s = PAUSE_S[0]
+        elif time.monotonic() - self._heard_at > 2:
+            holding.probe()
+            self._heard_at = time.monotonic()
+        self._reason = None
+
+    def _rest(self) -> None:
+        self._stopping.wait(self._pause_s)
+        self._pause_s = min(2 * self._pause_s, PAUSE_S[1])
+
+    def _failed(self, error: Exception, what: str) -> None:
+        self._reason = f"{what}: {error}"
+        metrics.FAILED.labels(self.name, type(error).__name__).inc()
+        _log.warning(what, stage=self.name, error=f"{type(error).__name__}: {error}", pause_s=round(self._pause_s, 1))
+
+    # -- a batch as a whole --------------------------------------------------------------------------------------
+
+    def _work(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        began = time.perf_counter()
+        careful = self._holding.careful_place
+        if careful is not None:
+            self._alone(careful, polled.get(careful, ()))
+            return
+        batch = read_batch(self._bus, polled)
+        self._holding.block(batch.blocked)
+        if not batch.ends:
+            return
+        self._holding.mark({place: Mark(end) for place, end in batch.ends.items()})
+        try:
+            outgoing = self._handle(batch.records)
+        except (Skip, Refuse):
+            # Some message of it: find it by going through them alone, from the state before the batch.
+            self._holding.undo(careful=batch.ends)
+            return
+        self._commit(outgoing, batch.dead, batch.ends)
+        self._told(batch, len(outgoing), time.perf_counter() - began)
+
+    def _handle(self, records: Sequence[Record]) -> Sequence[Outgoing]:
+        if len(records) != 1:
+            return self._handler.handle(records) if records else ()
+        with trace.within(records[0].headers.get(HEADER_TRACE, "")) as own:
+            made = self._handler.handle(records)
+        return [
+            out
+            if HEADER_TRACE in out.headers
+            else Outgoing(out.topic, out.key, out.message, out.partition, {**out.headers, HEADER_TRACE: own})
+            for out in made
+        ]
+
+    def _commit(
+        self,
+        outgoing: Sequence[Outgoing],
+        dead: Sequence[Dead],
+        ends: Mapping[TopicPartition, int],
+        left: Mark | None = None,
+    ) -> None:
+        wires = [encode(out) for out in outgoing]
+        wires += [letter_wire(self._bus, self._deadletter, self.name, letter) for letter in dead]
+        self._holding.commit(wires, ends, left)
+        for letter in dead:
+            metrics.FAILED.labels(self.name, "DeadLetter").inc()
+            _log.error(
+                "dead letter",
+                stage=self.name,
+                topic=self._bus.logical_topic(letter.raw.topic),
+                partition=letter.raw.partition,
+                offset=letter.raw.offset,
+                attempts=letter.attempts,
+                error=letter.error,
+            )
+
+    def _told(self, batch: Batch, effects: int, seconds: float) -> None:
+        metrics.BATCH_SECONDS.labels(self.name).observe(seconds)
+        counts: dict[str, int] = {}
+        for record in batch.records:
+            counts[record.topic] = counts.get(record.topic, 0) + 1
+        for topic, count in counts.items():
+            metrics.HANDLED.labels(self.name, topic).inc(count)
+        for topic, lag in self._holding.lags().items():
+            metrics.LAG.labels(self.name, topic).set(lag)
+        say = _log.info if effects else _log.debug
+        say("batch", stage=self.name, messages=len(batch.records), effects=effects, ms=round(seconds * 1000, 1))
+
+    # -- message by message --------------------------------------------------------------------------------------
+
+    def _alone(self, place: TopicPartition, raws: Sequence[Any]) -> None:
+        for raw in raws:
+            mark = self._holding.mark_of(place)
+            if mark is None or raw.offset >= mark.end:
+                self._holding.careless(place)
+                break
+            batch = read_batch(self._bus, {place: [raw]})
+            self._holding.block(batch.blocked)
+            if batch.blocked:
+                return
+            self._one(place, raw, batch, mark)
+            if self._stopping.is_set():
+                break
+        self._holding.rewind(place)
+
+    def _one(self, place: TopicPartition, raw: Any, batch: Batch, mark: Mark) -> None:
+        began = time.perf_counter()
+        ends = {place: raw.offset + 1}
+        left = Mark(mark.end) if mark.end > raw.offset + 1 else None
+        if batch.dead:
+            self._commit((), batch.dead, ends, left)
+        elif mark.attempts >= MAX_ATTEMPTS:
+            text = f"ended the process {mark.attempts} times while handled alone"
+            self._commit((), [Dead(raw, text, mark.attempts)], ends, left)
+        else:
+            self._holding.mark({place: Mark(mark.end, mark.attempts + 1)})
+            outgoing, dead = self._try(place, raw, batch, mark)
+            self._commit(outgoing, dead, ends, left)
+            if dead or outgoing is _NOTHING:
+                self._holding.restore([place.partition])
+            else:
+                self._told(batch, len(outgoing), time.perf_counter() - began)
+
+    def _try(
+        self, place: TopicPartition, raw: Any, batch: Batch, mark: Mark
+    ) -> tuple[Sequence[Outgoing], Sequence[Dead]]:
+        try:
+            return self._handle(batch.records), ()
+        except Skip as error:
+            metrics.FAILED.labels(self.name, "Skip").inc()
+            record = batch.records[0]
+            _log.info("skipped", stage=self.name, topic=record.topic, key=record.key, offset=raw.offset, why=str(error))
+            return _NOTHING, ()
+        except Refuse as error:
+            return _NOTHING, [Dead(raw, str(error), mark.attempts + 1)]
+        except Retry:
+            # It lives: an attempt that waits for something outside says nothing against the message.
+            self._holding.mark({place: mark})
+            raise
+
+    def _let_go(self) -> None:
+        self._reason = "stopped"
+        try:
+            self._holding.leave()
+        except (KafkaError, OSError) as error:
+            _log.warning("left without telling the group", stage=self.name, error=f"{type(error).__name__}: {error}")
+
+
+_NOTHING: Sequence[Outgoing] = []
