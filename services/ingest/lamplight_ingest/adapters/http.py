@@ -1,0 +1,142 @@
+"""Cameras over HTTP(S): a picture asked for again and again, or an endless multipart; the first answer tells which."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx
+from lamplight_kit.clock import Clock
+
+from lamplight_ingest import bitstream, http_times, multipart
+from lamplight_ingest.adapters.http_client import HttpClient
+from lamplight_ingest.adapters.secrets import Credentials
+from lamplight_ingest.doors import Address, Doors
+from lamplight_ingest.model import Picture, SourceAway, SourceRefused
+
+_BUSY = frozenset({httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE})
+_WHOLE_PICTURE_TIMEOUTS = 3
+_CHUNK = 65536
+
+
+class HttpSource:
+    """Polls snapshots every `gap_s` seconds (politer where the server asks for it), or reads MJPEG as it comes."""
+
+    ends = False
+
+    def __init__(
+        self,
+        address: Address,
+        credentials: Credentials | None,
+        doors: Doors,
+        clock: Clock,
+        *,
+        gap_s: float,
+        timeout_s: float,
+        max_bytes: int,
+    ) -> None:
+        """Prepare; nothing connects until `open`. A picture may take `max_bytes` and three times `timeout_s`."""
+        self.transport = "http-snapshot"
+        self._client = HttpClient(address, credentials, doors, timeout_s)
+        self._clock = clock
+        self._gap_s = gap_s
+        self._whole_s = _WHOLE_PICTURE_TIMEOUTS * timeout_s
+        self._max_bytes = max_bytes
+        self._closed = threading.Event()
+        self._tags: dict[str, str] = {}
+        self._last: tuple[str, bytes] | None = None
+
+    def open(self) -> None:
+        """Do nothing yet: asking is what `pictures` does."""
+
+    def pictures(self) -> Iterator[Picture]:
+        """Yield pictures until closed or until the server fails."""
+        try:
+            while not self._closed.is_set():
+                asked_s = time.monotonic()
+                wait_s = self._gap_s
+                with self._client.get(self._tags) as response:
+                    delimiter = multipart.boundary_of(response.headers.get("content-type", ""))
+                    if response.status_code == httpx.codes.OK and delimiter is not None:
+                        self.transport = "http-mjpeg"
+                        yield from self._stream(response, delimiter)
+                        return
+                    self.transport = "http-snapshot"
+                    asked_to_wait_s = self._asked_to_wait_s(response)
+                    if asked_to_wait_s is None:
+                        yield self._snapshot(response)
+                    else:
+                        wait_s = max(wait_s, asked_to_wait_s)
+                self._closed.wait(max(0.0, asked_s + wait_s - time.monotonic()))
+        finally:
+            self._client.close()
+
+    def close(self) -> None:
+        """End with the next picture or time-out."""
+        self._closed.set()
+
+    def _asked_to_wait_s(self, response: httpx.Response) -> float | None:
+        """Return how long a busy server wants to be left alone; None where it gives a picture."""
+        if response.status_code in _BUSY:
+            asked_s = http_times.retry_after_s(response.headers.get("retry-after"), self._clock.now_ns())
+            if asked_s is not None:
+                return asked_s
+        if response.status_code not in (httpx.codes.OK, httpx.codes.NOT_MODIFIED):
+            self._client.refuse(response)
+        return None
+
+    def _snapshot(self, response: httpx.Response) -> Picture:
+        source_at_ns = http_times.date_ns(response.headers.get("last-modified"))
+        if response.status_code == httpx.codes.NOT_MODIFIED:
+            if self._last is None:
+                text = self._client.said("status 304 found before any picture; a picture expected")
+                raise SourceAway(text)
+            found, is_same = self._last, True
+        else:
+            found = self._checked(self._body(response))
+            is_same = found == self._last
+            self._remember_tags(response.headers)
+        self._last = found
+        now_ns = self._clock.now_ns()
+        return Picture(*found, is_key=True, received_ns=now_ns, source_at_ns=source_at_ns, same_as_before=is_same)
+
+    def _remember_tags(self, headers: httpx.Headers) -> None:
+        tags = {"If-None-Match": headers.get("etag", ""), "If-Modified-Since": headers.get("last-modified", "")}
+        self._tags = {name: value for name, value in tags.items() if value}
+
+    def _body(self, response: httpx.Response) -> bytes:
+        """Read a body within its bounds of bytes and time."""
+        until_s = time.monotonic() + self._whole_s
+        held = bytearray()
+        for chunk in response.iter_raw(_CHUNK):
+            held += chunk
+            if len(held) > self._max_bytes:
+                text = self._client.said(f"more than {self._max_bytes} bytes found in a picture; ask for a smaller one")
+                raise SourceRefused(text)
+            if time.monotonic() > until_s or self._closed.is_set():
+                text = self._client.said(f"a picture took more than {self._whole_s:g} s")
+                raise SourceAway(text)
+        return bytes(held)
+
+    def _checked(self, body: bytes) -> tuple[str, bytes]:
+        codec = bitstream.still_codec(body)
+        if codec is None:
+            text = self._client.said(f"{len(body)} bytes that are neither JPEG nor PNG found, one of them expected")
+            raise SourceRefused(text)
+        return codec, body
+
+    def _stream(self, response: httpx.Response, delimiter: bytes) -> Iterator[Picture]:
+        parts = multipart.Parts(delimiter, self._max_bytes)
+        last = b""
+        try:
+            for chunk in response.iter_raw():
+                received_ns = self._clock.now_ns()
+                for body in parts.feed(chunk):
+                    codec, data = self._checked(body)
+                    yield Picture(codec, data, is_key=True, received_ns=received_ns, same_as_before=data == last)
+                    last = data
+                if self._closed.is_set():
+                    return
+        except multipart.TooLarge as error:
+            raise SourceRefused(self._client.said(str(error))) from None

@@ -1,0 +1,85 @@
+"""Picks the source for a camera by its address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lamplight.camera.v1 import camera_pb2
+from lamplight_kit.clock import Clock
+
+from lamplight_ingest import doors as addresses
+from lamplight_ingest.adapters.file import FileSource
+from lamplight_ingest.adapters.folder import FolderSource
+from lamplight_ingest.adapters.http import HttpSource
+from lamplight_ingest.adapters.pace import Pace
+from lamplight_ingest.adapters.rtsp import RtspSource
+from lamplight_ingest.adapters.secrets import Secrets
+from lamplight_ingest.doors import Address, Doors
+from lamplight_ingest.model import Source, SourceRefused
+from lamplight_ingest.plan import plan_of
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What every source is made with: doors, secrets, clock, the pace of files, bounds."""
+
+    doors: Doors
+    secrets: Secrets
+    clock: Clock
+    pace: Callable[[], Pace]
+    timeout_s: float
+    max_picture_bytes: int
+
+    def of(self, camera: camera_pb2.Camera) -> Source:
+        """Return a source for `camera`, not yet opened; raises `SourceRefused` where the doors are closed to it."""
+        address = self._address(camera)
+        keys_only = not plan_of(camera.sampling).wants_all
+        if address.scheme == "file":
+            return self._from_disk(address, keys_only=keys_only)
+        credentials = self.secrets.credentials(camera.credentials_secret)
+        if address.scheme in ("rtsp", "rtsps"):
+            return RtspSource(
+                address,
+                credentials,
+                self.doors,
+                self.clock,
+                keys_only=keys_only,
+                timeout_s=self.timeout_s,
+                max_bytes=self.max_picture_bytes,
+            )
+        return HttpSource(
+            address,
+            credentials,
+            self.doors,
+            self.clock,
+            gap_s=plan_of(camera.sampling).min_gap_s,
+            timeout_s=self.timeout_s,
+            max_bytes=self.max_picture_bytes,
+        )
+
+    def _address(self, camera: camera_pb2.Camera) -> Address:
+        if addresses.has_user(camera.source):
+            text = "a user or password found in the source, a secret expected; name it under credentials"
+            raise SourceRefused(text)
+        try:
+            address = addresses.parse(camera.source)
+        except ValueError as error:
+            text = f"source: {error}"
+            raise SourceRefused(text) from None
+        closed = self.doors.why_closed(address)
+        if closed is not None:
+            text = f"source: {closed}"
+            raise SourceRefused(text)
+        return address
+
+    def _from_disk(self, address: Address, *, keys_only: bool) -> Source:
+        if address.path.is_dir():
+            return FolderSource(address.path, self.pace(), max_bytes=self.max_picture_bytes)
+        return FileSource(
+            address.path,
+            self.pace(),
+            keys_only=keys_only,
+            timeout_s=self.timeout_s,
+            max_bytes=self.max_picture_bytes,
+        )

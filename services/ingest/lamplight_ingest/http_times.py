@@ -1,0 +1,33 @@
+"""Dates and waits as HTTP writes them (RFC 9110, 5.6.7 and 10.2.3); pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from lamplight_ingest.model import NS_PER_S
+
+LONGEST_WAIT_S = 3600.0
+
+
+def date_ns(text: str | None) -> int | None:
+    """Return an HTTP date as Unix ns; None where there is none, or none that can be read."""
+    if not text:
+        return None
+    try:
+        found = parsedate_to_datetime(text)
+        aware = found if found.tzinfo else found.replace(tzinfo=UTC)
+        return int(aware.timestamp()) * NS_PER_S
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
+
+
+def retry_after_s(text: str | None, now_ns: int) -> float | None:
+    """Return the seconds that `Retry-After` asks for, at most an hour; None where it asks for nothing readable."""
+    if text is None:
+        return None
+    if re.fullmatch(r"\s*\d{1,9}\s*", text):
+        return min(float(text), LONGEST_WAIT_S)
+    at_ns = date_ns(text)
+    return None if at_ns is None else min(max(0.0, (at_ns - now_ns) / NS_PER_S), LONGEST_WAIT_S)

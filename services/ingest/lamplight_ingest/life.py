@@ -1,0 +1,115 @@
+"""A camera's life: connecting, live, stalled, refused, gone; a pure state machine.
+
+    connecting ──picture──► live ──silence──► stalled ──picture──► live
+        │  ▲                  │                  │
+        │  └─── broken off ───┘ (once)           │
+        └── away, refused ──► gone, refused ◄────┘   tried again later, unseen, until a picture comes
+
+A live camera that is lost is `connecting` while it is tried again for the first time; if that fails too, it is gone or
+refused and stays so, with the latest reason, however often it is tried.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+AWAY_FIRST_S, AWAY_MOST_S = 1.0, 30.0
+REFUSED_FIRST_S, REFUSED_MOST_S = 10.0, 300.0
+STEADY_S = 30.0
+"""A camera that was live for this long is forgiven its earlier failures."""
+
+
+class State(StrEnum):
+    """How a camera is; the words of `StateChanged.state`."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    STALLED = "stalled"
+    REFUSED = "refused"
+    GONE = "gone"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One reading of both clocks: Unix ns to tell, seconds that never go back to count by."""
+
+    at_ns: int
+    monotonic_s: float
+
+
+@dataclass(frozen=True)
+class Life:
+    """Where a camera stands: its state since when and why; `heard_s` is the last sign of it on the counting clock."""
+
+    state: State
+    since_ns: int
+    reason: str
+    heard_s: float
+    live_since_s: float = 0.0
+    failures: int = 0
+    over: bool = False
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether pictures have come for long enough to forget earlier failures."""
+        return self.state is State.LIVE and self.heard_s - self.live_since_s >= STEADY_S
+
+
+def begin(now: Moment) -> Life:
+    """Return the life of a camera that is about to be reached for the first time."""
+    return Life(State.CONNECTING, now.at_ns, "being reached", now.monotonic_s)
+
+
+def opened(life: Life, now: Moment) -> Life:
+    """The source has answered; no picture yet."""
+    return replace(life, heard_s=now.monotonic_s)
+
+
+def pictured(life: Life, now: Moment) -> Life:
+    """A picture has come."""
+    if life.state is State.LIVE:
+        heard = replace(life, heard_s=now.monotonic_s)
+        return replace(heard, failures=0) if heard.failures and heard.is_steady else heard
+    return replace(
+        life,
+        state=State.LIVE,
+        since_ns=now.at_ns,
+        reason="pictures come",
+        heard_s=now.monotonic_s,
+        live_since_s=now.monotonic_s,
+    )
+
+
+def waited(life: Life, now: Moment, patience_s: float) -> Life:
+    """Time has passed: a live or answering camera that gave no picture for `patience_s` is stalled."""
+    silent_s = now.monotonic_s - life.heard_s
+    if life.state not in (State.LIVE, State.CONNECTING) or silent_s < patience_s or life.over:
+        return life
+    return replace(life, state=State.STALLED, since_ns=now.at_ns, reason=f"no picture for {patience_s:g} s")
+
+
+def failed(life: Life, now: Moment, *, is_refusal: bool, reason: str) -> Life:
+    """The source could not be reached, said no, or broke off."""
+    first_loss = life.state is State.LIVE and life.failures == 0 and not is_refusal
+    state = State.CONNECTING if first_loss else State.REFUSED if is_refusal else State.GONE
+    since_ns = life.since_ns if state is life.state else now.at_ns
+    count = life.failures + 1
+    return replace(life, state=state, since_ns=since_ns, reason=reason, heard_s=now.monotonic_s, failures=count)
+
+
+def ended(life: Life, now: Moment, reason: str) -> Life:
+    """The source came to its natural end, or the camera was removed: nothing is tried again."""
+    return replace(life, state=State.GONE, since_ns=now.at_ns, reason=reason, heard_s=now.monotonic_s, over=True)
+
+
+def retry_after_s(life: Life, roll: float) -> float:
+    """Return how long to wait before the next try; `roll`, 0 to 1, spreads those that fell together.
+
+    Doubles with every failure up to a bound, and waits between half of that and all of it. A refusal waits longer,
+    since asking a camera that says no locks accounts.
+    """
+    refused = life.state is State.REFUSED
+    first_s, most_s = (REFUSED_FIRST_S, REFUSED_MOST_S) if refused else (AWAY_FIRST_S, AWAY_MOST_S)
+    full_s = min(most_s, first_s * 2.0 ** min(max(life.failures - 1, 0), 16))
+    return full_s * (0.5 + 0.5 * roll)

@@ -1,0 +1,70 @@
+"""The words of ingest: a picture as its source gave it, what a source is, and how it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from lamplight_kit.errors import Retry
+
+NS_PER_S = 1_000_000_000
+STANDS_ALONE = frozenset({"mjpeg", "png", "bmp", "webp", "ffv1", "prores", "dnxhd", "rawvideo"})
+"""Codings (FFmpeg's names) whose every picture is a keyframe."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One encoded picture, as `Frame` of the contracts wants it, with the times that are known of it.
+
+    `data` of H.264 and H.265 is one access unit as Annex B, a key one with its parameter sets; `extradata` is set for
+    codings that keep it apart. `source_at_ns` is the time that the source tells (Unix ns), None where it tells none.
+    """
+
+    codec: str
+    data: bytes
+    is_key: bool
+    received_ns: int
+    source_at_ns: int | None = None
+    extradata: bytes = b""
+    same_as_before: bool = False
+    lost_before: bool = False
+    rotation_deg: int = 0
+
+
+class SourceError(Retry):
+    """A source gives no pictures now; the text is for an operator and holds no credentials."""
+
+
+class SourceAway(SourceError):  # noqa: N818 - named after what is the case
+    """The source cannot be reached, fell silent, or broke off."""
+
+
+class SourceRefused(SourceError):  # noqa: N818 - named after what is the case
+    """The source, or our own doors, say no: credentials, not found, not allowed, not a source of pictures."""
+
+
+class Source(Protocol):
+    """Where pictures of one camera come from; one use: open, read, close.
+
+    `transport` says what receives it (`rtsp`, `http-snapshot`, `http-mjpeg`, `file`, `folder`), `ends` whether its end
+    is its natural end, after which asking again is of no use.
+    """
+
+    transport: str
+    ends: bool
+
+    def open(self) -> None:
+        """Reach the source; blocks for a bounded time. Raises `SourceAway` or `SourceRefused`."""
+        ...
+
+    def pictures(self) -> Iterator[Picture]:
+        """Yield pictures as they come until the source ends or is closed; blocks for a bounded time between two.
+
+        Raises `SourceAway` or `SourceRefused`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go; may be called from another thread, and then ends `pictures` within its bounded time."""
+        ...

@@ -1,0 +1,96 @@
+"""MJPEG over HTTP, sans I/O: bytes of a multipart/x-mixed-replace body in, pictures out, everything bounded.
+
+RFC 2046, 5.1. Cameras are careless with it: boundaries with or without the leading dashes, Content-Length present,
+missing or wrong.
+"""
+
+from __future__ import annotations
+
+import re
+
+MAX_HEADER_BYTES = 8192
+_END_OF_JPEG = b"\xff\xd9"
+_END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
+_LENGTH = re.compile(rb"(?im)^content-length:[ \t]*(\d{1,12})[ \t]*\r?$")
+
+
+class TooLarge(ValueError):  # noqa: N818 - named after what is the case
+    """A part's headers or body pass their bound."""
+
+
+def boundary_of(content_type: str) -> bytes | None:
+    """Return the delimiter of a multipart content type, with its leading dashes; None where it is no multipart."""
+    if not content_type.lower().lstrip().startswith("multipart/"):
+        return None
+    match = re.search(r"boundary\s*=\s*(\"[^\"]{1,200}\"|[^;\s]{1,200})", content_type, re.IGNORECASE)
+    if match is None:
+        return None
+    name = match.group(1).strip('"')
+    return name.encode() if name.startswith("--") else b"--" + name.encode()
+
+
+class Parts:
+    """Cuts a multipart body into the bodies of its parts."""
+
+    def __init__(self, delimiter: bytes, max_bytes: int) -> None:
+        """Cut at `delimiter`; a part may hold `max_bytes`."""
+        self._delimiter = delimiter
+        self._max_bytes = max_bytes
+        self._held = bytearray()
+        self._body_at: int | None = None
+        self._searched = 0
+        self._told = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take more of the body; return the parts that it completes. Raises `TooLarge`."""
+        self._held += data
+        done: list[bytes] = []
+        while (part := self._next()) is not None:
+            if part:
+                done.append(part)
+        return done
+
+    def _next(self) -> bytes | None:
+        """Return the next whole part, None for not yet."""
+        if self._body_at is None and not self._enter():
+            return None
+        start = self._body_at or 0
+        end = self._end(start)
+        if end is None:
+            if len(self._held) - start > self._max_bytes + len(self._delimiter):
+                message = f"more than {self._max_bytes} bytes in one picture"
+                raise TooLarge(message)
+            return None
+        body = bytes(self._held[start:end])
+        del self._held[:end]
+        self._body_at, self._searched = None, 0
+        return body.removesuffix(b"\n").removesuffix(b"\r")
+
+    def _end(self, start: int) -> int | None:
+        """Return where the body that begins at `start` ends, None where that has not come yet.
+
+        A told length is believed where a JPEG's end stands there, since the next delimiter may be seconds away.
+        """
+        told = start + self._told
+        if self._told and self._held[told - 2 : told] == _END_OF_JPEG:
+            return told
+        found = self._held.find(self._delimiter, max(start, self._searched))
+        self._searched = max(0, len(self._held) - len(self._delimiter))
+        return found if found >= 0 else None
+
+    def _enter(self) -> bool:
+        """Find a delimiter and the end of the headers after it; tell whether the body begins."""
+        at = self._held.find(self._delimiter)
+        headers = _END_OF_HEADERS.search(self._held, at, at + MAX_HEADER_BYTES) if at >= 0 else None
+        if headers is None:
+            if len(self._held) > MAX_HEADER_BYTES + len(self._delimiter):
+                message = f"no part found within {MAX_HEADER_BYTES} bytes"
+                raise TooLarge(message)
+            return False
+        self._body_at = self._searched = headers.end()
+        told = _LENGTH.search(self._held, at, headers.end())
+        self._told = int(told.group(1)) if told else 0
+        if self._told > self._max_bytes:
+            message = f"a picture of {self._told} bytes told, at most {self._max_bytes} expected"
+            raise TooLarge(message)
+        return True

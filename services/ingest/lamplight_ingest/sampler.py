@@ -1,0 +1,75 @@
+"""Which pictures go on, decided without decoding; pure: values in, values out.
+
+With `keyframes` only pictures that stand by themselves go on, the plan's gap apart. With `all` every picture goes on,
+since a later one needs it, and the gap decides which of them are to be examined. Detect's wanted gap goes before the
+plan's, within the plan's bounds. Where a picture is lost at `all`, nothing goes on until the next keyframe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from lamplight_ingest.model import NS_PER_S
+
+SLACK = 0.1
+"""Share of the gap by which a picture may come early: a camera's pictures are no metronome."""
+
+
+class Choice(Enum):
+    """What becomes of a picture."""
+
+    SKIP = "skip"
+    CARRY = "carry"  # goes on so that a later one can be decoded
+    EXAMINE = "examine"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A camera's sampling plan; gaps in seconds, `min_gap_s` <= `max_gap_s`."""
+
+    wants_all: bool
+    min_gap_s: float
+    max_gap_s: float
+
+    def gap_s(self, wanted_gap_s: float) -> float:
+        """Return the gap in force: detect's wish (0: none) within the plan's bounds, else the shortest planned."""
+        return min(max(wanted_gap_s, self.min_gap_s), self.max_gap_s)
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Where the sampling of one camera stands; begins waiting for a keyframe."""
+
+    plan: Plan
+    wanted_gap_s: float = 0.0
+    examined_ns: int | None = None
+    needs_key: bool = True
+
+    def wanting(self, gap_s: float) -> Sampler:
+        """Return a sampler that heeds detect's wish for `gap_s` seconds between pictures; 0 withdraws it."""
+        return replace(self, wanted_gap_s=gap_s if gap_s > 0 else 0.0)
+
+    def after_loss(self) -> Sampler:
+        """Return a sampler that waits for the next keyframe."""
+        return replace(self, needs_key=True)
+
+    def choose(self, at_ns: int, *, is_key: bool, stands_alone: bool) -> tuple[Choice, Sampler]:
+        """Return what becomes of the picture taken at `at_ns`, and the sampler after it.
+
+        `stands_alone`: every picture of this coding is a keyframe, so that none need be carried.
+        """
+        if not is_key and (self.needs_key or not self.plan.wants_all):
+            return Choice.SKIP, self
+        after = replace(self, needs_key=False)
+        if self._is_due(at_ns):
+            return Choice.EXAMINE, replace(after, examined_ns=at_ns)
+        carries = self.plan.wants_all and not stands_alone
+        return (Choice.CARRY, after) if carries else (Choice.SKIP, after)
+
+    def _is_due(self, at_ns: int) -> bool:
+        if self.examined_ns is None:
+            return True
+        passed_s = (at_ns - self.examined_ns) / NS_PER_S
+        clock_went_back = passed_s < -self.plan.max_gap_s
+        return clock_went_back or passed_s >= self.plan.gap_s(self.wanted_gap_s) * (1 - SLACK)

@@ -1,0 +1,25 @@
+"""Keeps credentials out of every text that leaves a source: states, errors, logs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import quote
+
+_USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s@]*@")
+_HIDDEN = "***"
+_MIN_SECRET = 3
+_MAX_TEXT = 300
+
+
+def scrub(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return `text` as one short line without any of `secrets`, plain or percent-encoded, and without URL users."""
+    for secret in sorted({form for known in secrets for form in _forms(known)}, key=len, reverse=True):
+        text = text.replace(secret, _HIDDEN)
+    line = " ".join(_USERINFO.sub(rf"\g<scheme>{_HIDDEN}@", text).split())
+    return line if len(line) <= _MAX_TEXT else f"{line[: _MAX_TEXT - 1]}…"
+
+
+def _forms(secret: str) -> tuple[str, ...]:
+    """Return how a secret may be written; one or two letters would blot out every word, and are hidden by URL alone."""
+    return (secret, quote(secret, safe=""), quote(secret)) if len(secret) >= _MIN_SECRET else ()

@@ -1,0 +1,163 @@
+"""One camera being watched: pictures of its source become Frames, and its life goes on; the same live and in replay."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from lamplight.frame.v1 import frame_pb2
+from lamplight_kit.clock import Clock
+
+from lamplight_ingest import life as lives
+from lamplight_ingest.interval import KeyInterval
+from lamplight_ingest.life import Life, Moment
+from lamplight_ingest.model import STANDS_ALONE, Picture, Source, SourceAway, SourceError, SourceRefused
+from lamplight_ingest.sampler import Choice, Plan, Sampler
+from lamplight_ingest.timing import stamp
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Pictures of this epoch that came, that were made into frames, and times that some were lost before they came."""
+
+    came: int = 0
+    framed: int = 0
+    lost: int = 0
+
+
+class Watch:
+    """What is known of one camera in one epoch; `turned` is told each change of state, from the thread that made it.
+
+    One thread calls `frames`; `lost`, `wanting` and `look` may come from others.
+    """
+
+    def __init__(
+        self, camera_id: str, epoch: int, plan: Plan, clock: Clock, turned: Callable[[Life], None] = lambda _: None
+    ) -> None:
+        """Begin the camera's life in `epoch`."""
+        self.camera_id = camera_id
+        self.epoch = epoch
+        self._clock = clock
+        self._turned = turned
+        self._lock = threading.RLock()
+        self._sampler = Sampler(plan)
+        self._interval = KeyInterval()
+        self._gap = False
+        self._life = lives.begin(self._now())
+        self._source: Source | None = None
+        self.counts = Counts()
+
+    @property
+    def life(self) -> Life:
+        """Where the camera stands."""
+        return self._life
+
+    @property
+    def plan(self) -> Plan:
+        """The camera's sampling plan."""
+        return self._sampler.plan
+
+    @property
+    def keyframe_interval_s(self) -> float | None:
+        """Measured seconds between keyframes; None until measured."""
+        return self._interval.seconds
+
+    def frames(self, make: Callable[[], Source]) -> Iterator[frame_pb2.Frame]:
+        """Make and open a source, yield its frames, close it; how it went is in `life`, no source's error is raised."""
+        try:
+            source = self._source = make()
+            source.open()
+            self._turn(lives.opened)
+            for picture in source.pictures():
+                frame = self._frame(picture)
+                if frame is not None:
+                    yield frame
+            self._end(source)
+        except SourceError as error:
+            reason, is_refusal = str(error), isinstance(error, SourceRefused)
+            self._turn(lambda life, now: lives.failed(life, now, is_refusal=is_refusal, reason=reason))
+        finally:
+            self.close()
+            self.lost()
+
+    def close(self) -> None:
+        """End the source in use, if there is one; `frames` ends with its next picture."""
+        if self._source is not None:
+            self._source.close()
+
+    @property
+    def transport(self) -> str:
+        """What receives the camera: rtsp, http-snapshot, …; empty until it is known."""
+        return self._source.transport if self._source else ""
+
+    def lost(self) -> None:
+        """A frame was dropped on its way, or the source broke off: what follows comes after a gap."""
+        with self._lock:
+            self._gap = True
+            self._sampler = self._sampler.after_loss()
+
+    def wanting(self, gap_s: float) -> None:
+        """Detect wants `gap_s` seconds between pictures of this camera; 0 leaves it to the plan."""
+        with self._lock:
+            self._sampler = self._sampler.wanting(gap_s)
+
+    def look(self, patience_s: float) -> None:
+        """Notice silence: call now and then."""
+        self._turn(lambda life, now: lives.waited(life, now, patience_s))
+
+    def end(self, reason: str) -> None:
+        """End the camera's life."""
+        self._turn(lambda life, now: lives.ended(life, now, reason))
+
+    def _end(self, source: Source) -> None:
+        if source.ends and self.counts.framed:
+            self.end("the source has come to its end")
+        elif source.ends:
+            text = f"{self.counts.came} pictures found and no keyframe among them, one expected; give another file"
+            raise SourceRefused(text)
+        else:
+            text = "the source ended its stream"
+            raise SourceAway(text)
+
+    def _frame(self, picture: Picture) -> frame_pb2.Frame | None:
+        at_ns, is_receipt = stamp(picture)
+        stands_alone = picture.codec in STANDS_ALONE
+        with self._lock:
+            if picture.lost_before:
+                self.counts = replace(self.counts, lost=self.counts.lost + 1)
+                self.lost()
+            choice, self._sampler = self._sampler.choose(at_ns, is_key=picture.is_key, stands_alone=stands_alone)
+            self._interval = self._interval.after(at_ns) if picture.is_key else self._interval
+            self.counts = replace(self.counts, came=self.counts.came + 1)
+            self._turn(lives.pictured)
+            if choice is Choice.SKIP:
+                return None
+            gap, self._gap = self._gap, False
+            seq = self.counts.framed
+            self.counts = replace(self.counts, framed=seq + 1)
+        return frame_pb2.Frame(
+            camera_id=self.camera_id,
+            epoch=self.epoch,
+            seq=seq,
+            at_ns=at_ns,
+            at_is_receipt=is_receipt,
+            codec=picture.codec,
+            data=picture.data,
+            extradata=picture.extradata,
+            is_key=picture.is_key,
+            after_gap=gap,
+            same_as_before=picture.same_as_before,
+            examine=choice is Choice.EXAMINE,
+            rotation_deg=picture.rotation_deg,
+        )
+
+    def _turn(self, step: Callable[[Life, Moment], Life]) -> None:
+        with self._lock:
+            before, self._life = self._life, step(self._life, self._now())
+            after = self._life
+            if (before.state, before.reason) != (after.state, after.reason):
+                self._turned(after)
+
+    def _now(self) -> Moment:
+        return Moment(self._clock.now_ns(), self._clock.monotonic_s())
