@@ -1,0 +1,114 @@
+"""What a person sees of a running system: one line a part, moving on a terminal, plain lines on change elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from lamplight_cli.running.process import State
+
+_COLOURS = {"ready": "green", "unready": "yellow", "starting": "cyan", "waiting": "red", "ended": "dim"}
+
+
+class Board(Protocol):
+    """Where states are shown and lines are said."""
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Show no more."""
+        ...
+
+    def show(self, states: Sequence[State]) -> None:
+        """Show how every part is now."""
+        ...
+
+    def say(self, line: str) -> None:
+        """Say something once."""
+        ...
+
+
+def board(out: TextIO) -> Board:
+    """Return a moving board where `out` is a terminal, a plain one elsewhere."""
+    return MovingBoard(Console(file=out)) if out.isatty() else PlainBoard(out)
+
+
+class PlainBoard:
+    """A line whenever a part's state changes; no colours."""
+
+    def __init__(self, out: TextIO) -> None:
+        """Write to `out`."""
+        self._out = out
+        self._last: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        """Nothing to begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to end."""
+
+    def show(self, states: Sequence[State]) -> None:
+        """Write the states that differ from the last ones shown."""
+        for state in states:
+            text = f"{state.word:9}{_detail(state)}".rstrip()
+            if self._last.get(state.name) != text:
+                self._last[state.name] = text
+                self.say(f"{state.name:9}{text}")
+
+    def say(self, line: str) -> None:
+        """Write a line."""
+        self._out.write(f"{line}\n")
+        self._out.flush()
+
+
+class MovingBoard:
+    """A table that stays at the foot of the terminal."""
+
+    def __init__(self, console: Console) -> None:
+        """Draw on `console`."""
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False, transient=False)
+
+    def __enter__(self) -> Self:
+        """Nothing to begin: the first states that are shown do, since progress bars come before them."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the last table where it is."""
+        self._live.stop()
+
+    def show(self, states: Sequence[State]) -> None:
+        """Draw the table anew."""
+        table = Table.grid(padding=(0, 2))
+        for state in states:
+            colour = _COLOURS[state.word]
+            table.add_row(state.name, f"[{colour}]{state.word}[/]", _detail(state).replace("[", r"\["))
+        self._live.start()
+        self._live.update(table, refresh=True)
+
+    def say(self, line: str) -> None:
+        """Write a line above the table."""
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _detail(state: State) -> str:
+    parts = [
+        f"pid {state.pid}" if state.pid else "",
+        f"{state.restarts} restarts" if state.restarts > 1 else "1 restart" if state.restarts else "",
+        state.why,
+    ]
+    return ", ".join(part for part in parts if part)
