@@ -1,0 +1,55 @@
+"""Alert's wiring: the only module that names adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from lamplight.camera.v1 import camera_pb2
+from lamplight.rule.v1 import rule_pb2
+from lamplight_kit.errors import BadInput
+from lamplight_kit.kafka.types import TableView
+
+from lamplight_alert.adapters import cel, opening_hours
+from lamplight_alert.checks import Known, check_rules
+from lamplight_alert.classes import COUNTABLE, STANDING
+from lamplight_alert.conditions_check import ConditionCheck
+from lamplight_alert.handlers.conditions import ConditionsHandler
+from lamplight_alert.handlers.incidents import IncidentsHandler
+from lamplight_alert.local import FixedTable, LocalAlert
+from lamplight_alert.rulebook import Rulebook
+
+
+def local(
+    rules: Sequence[rule_pb2.Rule],
+    cameras: Sequence[camera_pb2.Camera],
+    namespace: str = "lamplight",
+    countable: Collection[str] = COUNTABLE,
+) -> LocalAlert:
+    """Return alert's conditions and incidents in one process, without Kafka.
+
+    Feed `LocalAlert.handle` with records of `observations` and `matches` (partition 0 for all); it returns Outgoing
+    records of the topic `alerts` alone, in order, whose `message` is the CloudEvent's JSON. Its `warnings` hold what
+    is odd in the rules. Raises `BadInput` with every problem of the rules; destinations are not looked at.
+    """
+    wanted = {destination for rule in rules for destination in rule.deliver}
+    problems, warnings = check_rules(rules, known(cameras, wanted, countable))
+    if problems:
+        raise BadInput(problems)
+    # A version of 0 is that of no rule in force.
+    numbered = [rule_pb2.Rule.FromString(rule.SerializeToString()) for rule in rules]
+    for rule in numbered:
+        rule.version = rule.version or 1
+    conditions = conditions_handler(FixedTable(cameras), FixedTable(numbered), countable)
+    return LocalAlert(conditions, IncidentsHandler(namespace), warnings)
+
+
+def known(cameras: Sequence[camera_pb2.Camera], destination_ids: Collection[str], countable: Collection[str]) -> Known:
+    """Return what rules are checked against."""
+    check = ConditionCheck(cel.grammar, cel.trial, countable, {*countable, *STANDING})
+    return Known(cameras, destination_ids, check, opening_hours.fault)
+
+
+def conditions_handler(cameras: TableView, rules: TableView, countable: Collection[str]) -> ConditionsHandler:
+    """Return the handler of the second stage."""
+    rulebook = Rulebook(cel.compile_condition, opening_hours.compile_schedule, countable)
+    return ConditionsHandler(rulebook, cel.prepare, cameras, rules)

@@ -1,0 +1,1 @@
+"""The three bus stages of alert: rules (from commands), conditions (from observations and matches), incidents."""
