@@ -22,6 +22,17 @@ class BadSeal(Refuse):
     """A picture has no seal, one that does not hold, or one by a key that nobody published."""
 
 
+class UnknownKey(BadSeal):
+    """A picture's seal is by a key that this process does not know, perhaps not yet."""
+
+    def __init__(self, key_id: str) -> None:
+        """Name the key, so that a reader can wait for it."""
+        super().__init__(
+            f"a seal by key {key_id!r} found, one published on the topic `keys` expected; is detect running?"
+        )
+        self.key_id = key_id
+
+
 @dataclass(frozen=True)
 class SealedPicture:
     """A redacted picture whose seal holds: `jpeg` as it was read (seal included), and what the gate attests of it."""
@@ -57,12 +68,11 @@ class KeyRing:
                 self._keys[one.key_id] = Ed25519PublicKey.from_public_bytes(one.public_key)
 
     def find(self, key_id: str) -> Ed25519PublicKey:
-        """Return the key called `key_id`; `BadSeal` where nobody published it."""
+        """Return the key called `key_id`; `UnknownKey` where nobody published it."""
         with self._lock:
             found = self._keys.get(key_id)
         if found is None:
-            message = f"a seal by key {key_id!r} found, one published on the topic `keys` expected; is detect running?"
-            raise BadSeal(message)
+            raise UnknownKey(key_id)
         return found
 
 
