@@ -6,17 +6,27 @@ from collections.abc import Collection, Sequence
 
 from lamplight.camera.v1 import camera_pb2
 from lamplight.rule.v1 import rule_pb2
+from lamplight_kit.audit import Auditor
+from lamplight_kit.clock import SystemClock
 from lamplight_kit.errors import BadInput
+from lamplight_kit.kafka import KafkaOutbox, Stage, Table, Tables
 from lamplight_kit.kafka.types import TableView
+from lamplight_kit.rpc import Tokens
+from lamplight_kit.service import Component
 
-from lamplight_alert.adapters import cel, opening_hours
+from lamplight_alert.adapters import cel, metrics, opening_hours
+from lamplight_alert.adapters.grpc_api import GrpcApi
+from lamplight_alert.api import Commands, RuleApi
+from lamplight_alert.api import Tables as ApiTables
 from lamplight_alert.checks import Known, check_rules
 from lamplight_alert.classes import COUNTABLE, STANDING
 from lamplight_alert.conditions_check import ConditionCheck
 from lamplight_alert.handlers.conditions import ConditionsHandler
 from lamplight_alert.handlers.incidents import IncidentsHandler
+from lamplight_alert.handlers.rules import RulesHandler
 from lamplight_alert.local import FixedTable, LocalAlert
 from lamplight_alert.rulebook import Rulebook
+from lamplight_alert.settings import AlertSettings
 
 
 def local(
@@ -43,6 +53,29 @@ def local(
     return LocalAlert(conditions, IncidentsHandler(namespace), warnings)
 
 
+def build(settings: AlertSettings) -> Sequence[Component]:
+    """Return the parts of an alert process, in the order in which they start."""
+    bus, clock = settings.bus(), SystemClock()
+    cameras, rules, destinations = Table("cameras"), Table("rules"), Table("destinations")
+    outbox = KafkaOutbox(bus, "alert", ["commands", "audit"])
+    api = RuleApi(
+        ApiTables(cameras, rules, destinations),
+        Commands(outbox, Auditor(outbox, settings.replica, clock), clock),
+        lambda rows, ids: known(rows, ids, settings.countable_classes),
+        settings.apply_timeout_s,
+    )
+    conditions = conditions_handler(cameras, rules, settings.countable_classes)
+    incidents = IncidentsHandler(settings.namespace, metrics.told)
+    return [
+        outbox,
+        Tables(bus, [cameras, rules, destinations]),
+        Stage(bus, "alert.rules", ["commands"], RulesHandler(), state=["rules", "destinations"]),
+        Stage(bus, "alert.conditions", ["observations", "matches"], conditions, state=["clocks"]),
+        Stage(bus, "alert.incidents", ["conditions"], incidents, state=["incidents"]),
+        GrpcApi(settings.grpc_listen, Tokens.read(settings.tokens_file), api),
+    ]
+
+
 def known(cameras: Sequence[camera_pb2.Camera], destination_ids: Collection[str], countable: Collection[str]) -> Known:
     """Return what rules are checked against."""
     check = ConditionCheck(cel.grammar, cel.trial, countable, {*countable, *STANDING})
@@ -52,4 +85,4 @@ def known(cameras: Sequence[camera_pb2.Camera], destination_ids: Collection[str]
 def conditions_handler(cameras: TableView, rules: TableView, countable: Collection[str]) -> ConditionsHandler:
     """Return the handler of the second stage."""
     rulebook = Rulebook(cel.compile_condition, opening_hours.compile_schedule, countable)
-    return ConditionsHandler(rulebook, cel.prepare, cameras, rules)
+    return ConditionsHandler(rulebook, cel.prepare, cameras, rules, metrics.dropped)

@@ -17,6 +17,7 @@ from lamplight_kit.errors import LamplightError, Refuse
 from lamplight_kit.kafka.types import HEADER_MAJOR, HEADER_TYPE, MAJOR, Outgoing, Record
 
 _MAJOR_HEADER = (HEADER_MAJOR, MAJOR.encode())
+_CLOUD_EVENTS = "application/cloudevents+json"
 
 
 class UnknownMajorError(LamplightError):
@@ -51,7 +52,8 @@ def encode(outgoing: Outgoing) -> Wire:
 def decode(raw: Any, topic: str) -> Record:
     """Read one consumed record (kafka-python's ConsumerRecord) of the logical `topic`.
 
-    A value without a type (CloudEvents JSON) comes as a `BytesValue`. Raises `UnknownMajorError`, `UndecodableError`.
+    A value without a type, or a CloudEvent by its `content-type`, comes as a `BytesValue`.
+    Raises `UnknownMajorError`, `UndecodableError`.
     """
     headers = {name: value.decode(errors="replace") for name, value in raw.headers}
     key = raw.key.decode(errors="replace") if raw.key else ""
@@ -72,6 +74,8 @@ def _message(value: bytes, headers: dict[str, str], where: str) -> Message:
         major = headers.get(HEADER_MAJOR)
         text = f"{where}: major {major!r} of {name} found, {MAJOR} expected; roll out the release that writes it"
         raise UnknownMajorError(text)
+    if headers.get("content-type", "").startswith(_CLOUD_EVENTS):
+        return BytesValue(value=value)
     kind = message_class(name)
     if kind is None:
         text = f"{where}: type {name!r} found, a message of the contracts expected; its writer is not of this system"

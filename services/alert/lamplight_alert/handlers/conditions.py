@@ -11,6 +11,7 @@ from lamplight.camera.v1 import camera_pb2
 from lamplight.match.v1 import match_pb2
 from lamplight.observation.v1 import observation_pb2
 from lamplight.rule.v1 import rule_pb2
+from lamplight_kit.errors import Retry
 from lamplight_kit.kafka.types import Outgoing, Record, TableView
 
 from lamplight_alert.camera_clocks import LIVE, CameraClocks, Told
@@ -30,6 +31,7 @@ from lamplight_alert.model import Over
 from lamplight_alert.rulebook import BoundRule, Rulebook
 from lamplight_alert.scene import Lens, Prepare, Scene
 
+_TABLES_WAIT_S = 5.0
 _NO_PICTURE = Picture("", 0)
 
 
@@ -79,7 +81,10 @@ class ConditionsHandler:
         self._held.pop(partition, None)
 
     def handle(self, batch: Sequence[Record]) -> Sequence[Outgoing]:
-        """Return the conditions that changed, in order, then the clocks that did."""
+        """Return the conditions that changed, in order, then the clocks that did; Retry until the tables are read."""
+        if not (self._cameras.wait_ready(_TABLES_WAIT_S) and self._rules.wait_ready(_TABLES_WAIT_S)):
+            message = "cameras and rules are not all read yet; is Kafka there?"
+            raise Retry(message)
         self._rulebook.update(cast("dict[str, rule_pb2.Rule]", dict(self._rules.items())))
         self._lens = Lens(self._prepare, self._rulebook.zeros)
         told: list[Outgoing] = []

@@ -1,0 +1,43 @@
+"""The gRPC server that `RuleApi` answers on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lamplight.rule.v1 import rule_pb2_grpc
+from lamplight_kit.rpc import Role, RpcServer, Tokens
+from lamplight_kit.service import AsyncPart
+
+from lamplight_alert.api import RuleApi
+
+_SERVICE = "/lamplight.rule.v1.RuleService/"
+ALLOW: Mapping[str, Role] = {
+    f"{_SERVICE}ListRules": Role.VIEWER,
+    f"{_SERVICE}ListDestinations": Role.VIEWER,
+    f"{_SERVICE}ApplyRules": Role.ADMIN,
+    f"{_SERVICE}RemoveRule": Role.ADMIN,
+    f"{_SERVICE}ApplyDestinations": Role.ADMIN,
+    f"{_SERVICE}RemoveDestination": Role.ADMIN,
+}
+
+
+class GrpcApi(AsyncPart):
+    """Serves rules and destinations to callers that its tokens know; a component of `lamplight_kit.service`."""
+
+    name = "grpc"
+
+    def __init__(self, listen: str, tokens: Tokens, api: RuleApi) -> None:
+        """Listen at `listen` (host:port, port 0: any) once started."""
+        super().__init__()
+        self._server = RpcServer(
+            listen, [lambda server: rule_pb2_grpc.add_RuleServiceServicer_to_server(api, server)], tokens, ALLOW
+        )
+        self.port = 0
+
+    async def open(self) -> None:
+        """Listen; `port` is then the one in force."""
+        self.port = await self._server.start()
+
+    async def close(self, timeout_s: float) -> None:
+        """Let running calls end."""
+        await self._server.stop(timeout_s)
