@@ -1,0 +1,25 @@
+"""The privacy gate: the one door through which a picture leaves. Encoders of pictures are called nowhere else."""
+
+from lamplight_detect.gate.gate import Gate, Released, View
+from lamplight_detect.gate.masks import cut
+from lamplight_detect.gate.motion import Recent, Sample
+from lamplight_detect.gate.picture import KINDS, GateClosed, RedactedPicture
+from lamplight_detect.gate.policy import VERSION, Policy
+from lamplight_detect.gate.seal import Sealer, Signer, Source
+
+__all__ = [
+    "KINDS",
+    "VERSION",
+    "Gate",
+    "GateClosed",
+    "Policy",
+    "Recent",
+    "RedactedPicture",
+    "Released",
+    "Sample",
+    "Sealer",
+    "Signer",
+    "Source",
+    "View",
+    "cut",
+]

@@ -1,0 +1,19 @@
+"""Encoding what the gate made; the only calls of an encoder of stills in Lamplight."""
+
+from __future__ import annotations
+
+import cv2
+
+from lamplight_detect.gate.picture import GateClosed, RedactedPicture
+
+QUALITY = 85
+LEAST_QUALITY = 30
+
+
+def jpeg(picture: RedactedPicture, quality: int = QUALITY) -> bytes:
+    """Return `picture` as a JPEG made from its array alone: no metadata of the source can be in it."""
+    done, data = cv2.imencode(".jpg", picture.bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        message = f"a picture of {picture.frame_hw} that no JPEG holds found, sides up to 65500 expected"
+        raise GateClosed(message)
+    return data.tobytes()

@@ -1,0 +1,123 @@
+"""The privacy gate: the only way from a picture to a `RedactedPicture`. It fails closed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from lamplight_kit.errors import LamplightError
+from lamplight_kit.onnx import Role
+from numpy.typing import NDArray
+
+from lamplight_detect.detections import Boxes, Detections
+from lamplight_detect.gate.masks import painted, redact
+from lamplight_detect.gate.motion import Mask, Recent, Sample, coarse, enlarged, moving
+from lamplight_detect.gate.people import in_tiles, people_boxes
+from lamplight_detect.gate.picture import GateClosed, RedactedPicture
+from lamplight_detect.gate.plates import bands, bands_of
+from lamplight_detect.gate.policy import Policy
+from lamplight_detect.models.finder import Finder, ModelFault, believable
+
+_NO_BOXES = np.zeros((0, 4), np.float32)
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture as the gate takes it: `bgr` [H, W, 3], its small grey copy, and when it was taken."""
+
+    bgr: NDArray[np.uint8]
+    luma: NDArray[np.uint8]
+    at_ns: int
+
+    @property
+    def frame_hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.bgr.shape[0], self.bgr.shape[1]
+
+
+@dataclass(frozen=True)
+class Released:
+    """What a release leaves: the picture, all that was found in it, and the sample to hold its masks by."""
+
+    picture: RedactedPicture
+    found: Detections
+    sample: Sample
+
+
+class Gate:
+    """Finds who and what must not be seen, and releases the picture without them."""
+
+    def __init__(self, things: Finder, faces: Finder, policy: Policy) -> None:
+        """Use models of the roles things and faces; GateClosed where one is of another role."""
+        for finder, role in ((things, Role.THINGS), (faces, Role.FACES)):
+            if finder.manifest.role != role:
+                message = f"model {finder.manifest.name} of role {finder.manifest.role} found, {role} expected"
+                raise GateClosed(message)
+        self.things, self.faces, self.policy = things, faces, policy
+
+    def look(self, view: View) -> Detections:
+        """Return everything the first pass sees in the whole picture, from the lowest score on; GateClosed at a fault."""
+        try:
+            return believable(self.things.find(view.bgr, self.policy.whole_score), view.frame_hw)
+        except LamplightError as error:
+            raise GateClosed(str(error)) from None
+        except Exception as error:  # whatever a model's runtime raises, nothing was searched
+            raise GateClosed(_fault(error)) from None
+
+    def glance(self, view: View, whole: Detections, recent: Recent) -> Sample:
+        """Return what a picture that is not released leaves to hold masks by: people of the first pass, and motion."""
+        people = people_boxes(whole, self.things.manifest, view.frame_hw, self.policy)
+        motion = self._motion(view, recent)
+        mask = painted(view.frame_hw, people)
+        return _sample(view, mask if motion is None else mask | motion)
+
+    def release(self, view: View, whole: Detections, recent: Recent, standing_vehicles: Boxes = _NO_BOXES) -> Released:
+        """Return the redacted picture; GateClosed with the reason where anything at all is not as it must be.
+
+        `whole` is what `look` saw; `standing_vehicles` [N, 4] keep their bands though a picture misses them.
+        """
+        try:
+            return self._release(view, believable(whole, view.frame_hw), recent, standing_vehicles)
+        except GateClosed:
+            raise
+        except LamplightError as error:
+            raise GateClosed(str(error)) from None
+        except Exception as error:  # whatever a model's runtime raises, nothing was searched
+            raise GateClosed(_fault(error)) from None
+
+    def _release(self, view: View, whole: Detections, recent: Recent, standing_vehicles: Boxes) -> Released:
+        manifest, policy = self.things.manifest, self.policy
+        found = Detections.joined([whole, believable(in_tiles(self.things, view.bgr, policy), view.frame_hw)])
+        faces = believable(self.faces.find(view.bgr, policy.face_score), view.frame_hw)
+        boxes = {
+            "person": people_boxes(found, manifest, view.frame_hw, policy),
+            "face": _grown_faces(faces, policy),
+            "plate": np.concatenate([bands(found, manifest, policy), bands_of(standing_vehicles, policy)]),
+        }
+        motion = self._motion(view, recent)
+        fresh = redact(view.bgr, boxes, motion, None)
+        held = recent.held(view.at_ns, view.frame_hw, policy)
+        picture = fresh if held is None else redact(view.bgr, boxes, motion, held)
+        return Released(picture, found, _sample(view, fresh.mask))
+
+    def _motion(self, view: View, recent: Recent) -> Mask | None:
+        before = recent.lumas(view.at_ns, view.frame_hw, self.policy)
+        return enlarged(moving(view.luma, before), view.frame_hw) if before else None
+
+
+def _grown_faces(faces: Detections, policy: Policy) -> Boxes:
+    sides = faces.boxes_xyxy[:, 2:] - faces.boxes_xyxy[:, :2]
+    margin = policy.face_margin * sides
+    return np.concatenate([faces.boxes_xyxy[:, :2] - margin, faces.boxes_xyxy[:, 2:] + margin], axis=1)
+
+
+def _sample(view: View, mask: Mask) -> Sample:
+    return Sample(view.at_ns, view.frame_hw, view.luma, coarse(mask))
+
+
+def _fault(error: Exception) -> str:
+    """Name what was raised; never its text, which may quote what it was raised over."""
+    return f"{type(error).__name__} in a model found, an answer expected; run `lamplight doctor`"
+
+
+__all__ = ["Gate", "GateClosed", "ModelFault", "Released", "View"]

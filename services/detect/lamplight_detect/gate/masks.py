@@ -1,0 +1,87 @@
+"""Burning masks into a picture: solid, never blurred, since blur can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lamplight_detect.detections import Boxes, Detections, area, clip, suppress
+from lamplight_detect.gate import picture as redacted
+from lamplight_detect.gate.motion import Mask
+from lamplight_detect.gate.picture import KINDS, GateClosed, RedactedPicture
+
+_NO_BOXES = np.zeros((0, 4), np.float32)
+_SAME_IOU = 0.3
+FILL = 127
+"""Mid grey: nothing to look at for a person, nothing to react to for an embedder (it is 0 after normalising)."""
+
+
+def painted(frame_hw: tuple[int, int], boxes_xyxy: Boxes) -> Mask:
+    """Return the mask [H, W] that covers every pixel a box touches."""
+    mask = np.zeros(frame_hw, np.bool_)
+    cut = clip(boxes_xyxy, frame_hw)
+    low, high = np.floor(cut[:, :2]).astype(int), np.ceil(cut[:, 2:]).astype(int)
+    for (left, top), (right, bottom) in zip(low, high, strict=True):
+        mask[top:bottom, left:right] = True
+    return mask
+
+
+def redact(
+    bgr: NDArray[np.uint8], boxes: Mapping[str, Boxes], motion: Mask | None, held: Mask | None
+) -> RedactedPicture:
+    """Return `bgr` with all masks burnt in; GateClosed where a mask is not a mask of this picture."""
+    frame_hw = bgr.shape[0], bgr.shape[1]
+    mask = np.zeros(frame_hw, np.bool_)
+    for kind, found in boxes.items():
+        if kind not in KINDS or not np.isfinite(found).all():
+            message = f"masks of kind {kind!r} that are no boxes found, finite boxes of {KINDS} expected"
+            raise GateClosed(message)
+        mask |= painted(frame_hw, found)
+    for more in (motion, held):
+        if more is not None and more.shape != frame_hw:
+            message = f"a mask of {more.shape} found, {frame_hw} expected"
+            raise GateClosed(message)
+        mask |= False if more is None else more
+    counts = {kind: _apart(boxes.get(kind, _NO_BOXES)) for kind in KINDS}
+    counts["motion"] = _areas(motion)
+    filled = np.where(mask[..., None], np.uint8(FILL), bgr)
+    return RedactedPicture(filled, mask, counts, dict(boxes), redacted._DOOR)  # noqa: SLF001 - the gate's own door
+
+
+def cut(picture: RedactedPicture, box_xyxy: Boxes | None, solid: Boxes, max_side_px: int) -> RedactedPicture:
+    """Return the part of `picture` in `box_xyxy` [1, 4] (all of it where None) with `solid` boxes masked too.
+
+    It is made smaller until its longer side is at most `max_side_px`; GateClosed where the box is empty.
+    """
+    mask = picture.mask | painted(picture.frame_hw, solid)
+    height, width = picture.frame_hw
+    rows, columns = slice(0, height), slice(0, width)
+    if box_xyxy is not None:
+        left, top, right, bottom = np.rint(clip(box_xyxy, picture.frame_hw)[0]).astype(int)
+        rows, columns = slice(top, bottom), slice(left, right)
+    part, part_mask = np.where(mask[..., None], np.uint8(FILL), picture.bgr)[rows, columns], mask[rows, columns]
+    if part.size == 0:
+        message = "an empty part of a picture found, one with pixels expected"
+        raise GateClosed(message)
+    scale = min(1.0, max_side_px / max(part.shape[:2]))
+    if scale < 1:
+        size = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
+        part = cv2.resize(part, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        part_mask = cv2.resize(part_mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 0
+    return RedactedPicture(np.ascontiguousarray(part), part_mask, picture.masks, {}, redacted._DOOR)  # noqa: SLF001
+
+
+def _apart(boxes_xyxy: Boxes) -> int:
+    """Return how many boxes there are that do not largely cover each other: several may mask one person."""
+    found = Detections(boxes_xyxy, area(boxes_xyxy), np.zeros(len(boxes_xyxy), np.int64))
+    return len(suppress(found, _SAME_IOU))
+
+
+def _areas(motion: Mask | None) -> int:
+    if motion is None:
+        return 0
+    count, _ = cv2.connectedComponents(motion.astype(np.uint8))
+    return int(count) - 1

@@ -1,0 +1,98 @@
+"""What moves in live video, from small grey copies of the last pictures, and the memory that holds masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lamplight_detect.change import Luma, differences
+from lamplight_detect.gate.policy import Policy
+
+Mask = NDArray[np.bool_]
+"""Which pixels [H, W] are masked."""
+
+NS_PER_S = 1_000_000_000
+CELL_PX = 8
+MAX_SHARE = 0.6
+"""Where more than this has changed, the camera moved, switched or re-exposed: that says nothing about people."""
+STEP = 18
+
+
+def moving(now: Luma, before: Sequence[Luma]) -> Mask:
+    """Return which pixels of `now` differ from any picture `before`, closed and widened; nothing at a scene cut."""
+    found = np.zeros(now.shape, np.uint8)
+    for one in before:
+        if one.shape == now.shape:
+            over = differences(now, one, STEP)
+            if over.mean() <= MAX_SHARE:
+                found |= over.astype(np.uint8)
+    found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)).astype(np.uint8, copy=False)
+    found = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)).astype(np.uint8, copy=False)
+    return cv2.dilate(found, np.ones((5, 5), np.uint8)).astype(np.bool_)
+
+
+def coarse(mask: Mask) -> Mask:
+    """Return `mask` on a grid of 8-pixel cells; a cell is masked where any of its pixels is."""
+    height, width = mask.shape
+    rows, columns = -(-height // CELL_PX), -(-width // CELL_PX)
+    whole = np.zeros((rows * CELL_PX, columns * CELL_PX), np.bool_)
+    whole[:height, :width] = mask
+    found: Mask = whole.reshape(rows, CELL_PX, columns, CELL_PX).any(axis=(1, 3))
+    return found
+
+
+def fine(grid: Mask, frame_hw: tuple[int, int]) -> Mask:
+    """Return the grid's cells as pixels of a picture of `frame_hw`."""
+    spread = np.repeat(np.repeat(grid, CELL_PX, axis=0), CELL_PX, axis=1)
+    return spread[: frame_hw[0], : frame_hw[1]]
+
+
+def enlarged(mask: Mask, frame_hw: tuple[int, int]) -> Mask:
+    """Return a small mask in `frame_hw`."""
+    height, width = frame_hw
+    return cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST).astype(np.bool_)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one picture leaves behind: its small grey copy and the masks found in it, on the coarse grid."""
+
+    at_ns: int
+    frame_hw: tuple[int, int]
+    luma: Luma
+    grid: Mask
+
+
+@dataclass(frozen=True)
+class Recent:
+    """The last pictures of a live camera, newest last: kept in memory only, for the longest hold."""
+
+    samples: tuple[Sample, ...] = field(default=())
+
+    def with_sample(self, sample: Sample, policy: Policy) -> Recent:
+        """Return it with `sample`, without what no hold reaches any more."""
+        kept = self._held(sample.at_ns, sample.frame_hw, policy)
+        return Recent((*kept, sample))
+
+    def lumas(self, at_ns: int, frame_hw: tuple[int, int], policy: Policy) -> list[Luma]:
+        """Return the grey copies that a picture of `at_ns` may be compared with: live, of the same size."""
+        reach_ns = int(policy.live_gap_s * NS_PER_S)
+        return [one.luma for one in self.samples if one.frame_hw == frame_hw and 0 <= at_ns - one.at_ns <= reach_ns]
+
+    def held(self, at_ns: int, frame_hw: tuple[int, int], policy: Policy) -> Mask | None:
+        """Return the union of the masks still held at `at_ns` (max of 1 s and 2 samples), or None where none is."""
+        grids = [sample.grid for sample in self._held(at_ns, frame_hw, policy)]
+        return fine(np.logical_or.reduce(grids), frame_hw) if grids else None
+
+    def _held(self, at_ns: int, frame_hw: tuple[int, int], policy: Policy) -> tuple[Sample, ...]:
+        live = [one for one in self.samples if one.frame_hw == frame_hw and self._is_live(one, at_ns, policy)]
+        recent = [one for one in live if at_ns - one.at_ns <= policy.hold_s * NS_PER_S]
+        longest = recent if len(recent) >= policy.hold_samples else live[-policy.hold_samples :]
+        return tuple(longest)
+
+    def _is_live(self, sample: Sample, at_ns: int, policy: Policy) -> bool:
+        return 0 <= at_ns - sample.at_ns <= policy.live_gap_s * policy.hold_samples * NS_PER_S

@@ -1,0 +1,61 @@
+"""`RedactedPicture`: what the gate alone can make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from lamplight_kit.errors import Refuse
+from numpy.typing import NDArray
+
+from lamplight_detect.detections import Boxes
+from lamplight_detect.gate.motion import Mask
+
+KINDS = ("person", "face", "motion", "plate")
+GRID_PX = 16
+_DOOR = object()
+
+
+class GateClosed(Refuse):
+    """The gate releases nothing: the text says why."""
+
+
+@dataclass(frozen=True)
+class RedactedPicture:
+    """A picture with its masks burnt in: `bgr` [H, W, 3] read-only, `mask` [H, W], masks by kind.
+
+    `boxes` holds the masks' boxes by kind, for benches on the same machine; they never leave with the picture.
+    """
+
+    bgr: NDArray[np.uint8]
+    mask: Mask
+    masks: Mapping[str, int]
+    boxes: Mapping[str, Boxes] = field(repr=False)
+    door: object = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse to be made anywhere but in the gate."""
+        if self.door is not _DOOR:
+            message = "a RedactedPicture made by hand found; only the privacy gate makes one"
+            raise TypeError(message)
+        self.bgr.flags.writeable = False
+
+    @property
+    def frame_hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.bgr.shape[0], self.bgr.shape[1]
+
+    @property
+    def masked_share(self) -> float:
+        """Share of the picture under masks, 0 to 1."""
+        return float(self.mask.mean())
+
+    def grid(self) -> Mask:
+        """Return the merged mask on a 16-pixel grid; a cell is masked where any of its pixels is."""
+        height, width = self.mask.shape
+        rows, columns = -(-height // GRID_PX), -(-width // GRID_PX)
+        whole = np.zeros((rows * GRID_PX, columns * GRID_PX), np.bool_)
+        whole[:height, :width] = self.mask
+        found: Mask = whole.reshape(rows, GRID_PX, columns, GRID_PX).any(axis=(1, 3))
+        return found

@@ -1,0 +1,44 @@
+"""What the gate masks and how sure it must be: the numbers, in one place, attested with every picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+VERSION = "1"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Thresholds (scores 0 to 1) and shares. Measured by hand on the dev half of the footage.
+
+    The larger a box is, the surer it must be: at a flat 0.10 a quarter of an empty street is masked.
+    """
+
+    whole_score: float = 0.05
+    tile_score: float = 0.15
+    tile_overlap: float = 0.30
+    tile_max_share: float = 0.12
+    small_share: float = 0.02
+    small_score: float = 0.10
+    medium_share: float = 0.10
+    medium_score: float = 0.12
+    large_share: float = 0.30
+    large_score: float = 0.20
+    huge_score: float = 0.30
+    wide_score: float = 0.35
+    person_margin: float = 0.10
+    face_score: float = 0.30
+    face_margin: float = 0.20
+    vehicle_score: float = 0.15
+    band_from: float = 0.35
+    band_to: float = 1.05
+    held_thing_score: float = 0.10
+    held_thing_share: float = 0.30
+    hold_s: float = 1.0
+    hold_samples: int = 2
+    live_gap_s: float = 5.0
+
+    def numbers(self) -> Mapping[str, float]:
+        """Return every threshold by name, for the attestation."""
+        return {name: float(value) for name, value in asdict(self).items()}
