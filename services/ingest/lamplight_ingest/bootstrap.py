@@ -9,14 +9,26 @@ from pathlib import Path
 
 from lamplight.camera.v1 import camera_pb2
 from lamplight.frame.v1 import frame_pb2
-from lamplight_kit.clock import SystemClock
+from lamplight_kit import service
+from lamplight_kit.audit import Auditor
+from lamplight_kit.clock import Clock, SystemClock
+from lamplight_kit.kafka import KafkaOutbox, Stage, Table, Tables
+from lamplight_kit.rpc import RpcServer, Tokens
+from lamplight_kit.service import AsyncPart, Component
 
-from lamplight_ingest.adapters.pace import AsFastAsItGoes
+from lamplight_ingest.adapters.grpc_detect import DetectStreams
+from lamplight_ingest.adapters.pace import AsFastAsItGoes, RealTime
 from lamplight_ingest.adapters.secrets import Secrets
 from lamplight_ingest.adapters.sources import Sources
+from lamplight_ingest.api import ALLOW, CameraApi
+from lamplight_ingest.changes import Changes
 from lamplight_ingest.doors import Doors
+from lamplight_ingest.fleet import Fleet
+from lamplight_ingest.handler import INPUTS, STATE, CameraHandler
 from lamplight_ingest.model import NS_PER_S, Source, SourceRefused
 from lamplight_ingest.plan import plan_of
+from lamplight_ingest.run import Around
+from lamplight_ingest.settings import IngestSettings
 from lamplight_ingest.watch import Watch
 
 START_NS = 1_704_110_400 * NS_PER_S
@@ -108,3 +120,62 @@ def local(
         max_picture_bytes=max_picture_bytes,
     )
     return Replay(cameras, sources)
+
+
+class Api(AsyncPart):
+    """The gRPC server of CameraService."""
+
+    name = "grpc"
+
+    def __init__(self, settings: IngestSettings, api: CameraApi) -> None:
+        """Serve `api` as `settings` say; nothing listens until `start`."""
+        super().__init__()
+        tokens = Tokens.read(settings.tokens_file)
+        self._server = RpcServer(settings.grpc_listen, [api.register()], tokens, ALLOW)
+        self.port = 0
+
+    async def open(self) -> None:
+        """Listen."""
+        self.port = await self._server.start()
+
+    async def close(self, timeout_s: float) -> None:
+        """Let calls end."""
+        await self._server.stop(min(timeout_s, 2.0))
+
+
+def parts(settings: IngestSettings, clock: Clock) -> Sequence[Component]:
+    """Return the parts of one worker, in the order in which they start."""
+    bus = settings.bus()
+    outbox = KafkaOutbox(bus, "ingest", ["observations", "camera-states", "commands", "audit"])
+    changes = Changes()
+    cameras, states = Table("cameras", changes.saw), Table("camera-states")
+    detect = DetectStreams(settings.detect_addresses, settings.token, settings.pending_bytes, settings.replica)
+    sources = Sources(
+        doors=settings.doors,
+        secrets=Secrets(settings.secrets_dir),
+        clock=clock,
+        pace=lambda: RealTime(clock),
+        timeout_s=settings.source_timeout_s,
+        max_picture_bytes=settings.max_picture_bytes,
+    )
+    around = Around(sources.of, detect, clock, settings.replica, settings.stall_after_s)
+    handler = CameraHandler()
+    fleet = Fleet(handler, outbox, states, around)
+    detect.tell(fleet)
+    api = CameraApi(
+        outbox,
+        cameras=cameras,
+        states=states,
+        changes=changes,
+        auditor=Auditor(outbox, settings.replica, clock),
+        clock=clock,
+        doors=settings.doors,
+        timeout_s=settings.call_timeout_s,
+    )
+    stage = Stage(bus, "ingest", INPUTS, handler, state=STATE)
+    return [outbox, Tables(bus, [cameras, states]), detect, fleet, stage, Api(settings, api)]
+
+
+def run(settings: IngestSettings) -> int:
+    """Run one worker until SIGTERM or SIGINT; return its exit status."""
+    return service.run("ingest", parts(settings, SystemClock()), settings.http_listen, settings.ports_file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 
 from lamplight.frame.v1 import frame_pb2
@@ -63,7 +63,7 @@ class Watch:
         """Measured seconds between keyframes; None until measured."""
         return self._interval.seconds
 
-    def frames(self, make: Callable[[], Source]) -> Iterator[frame_pb2.Frame]:
+    def frames(self, make: Callable[[], Source]) -> Generator[frame_pb2.Frame, None, None]:
         """Make and open a source, yield its frames, close it; how it went is in `life`, no source's error is raised."""
         try:
             source = self._source = make()
@@ -109,6 +109,11 @@ class Watch:
     def end(self, reason: str) -> None:
         """End the camera's life."""
         self._turn(lambda life, now: lives.ended(life, now, reason))
+
+    def fault(self, name: str) -> None:
+        """A fault of our own ended the source; it is told by its name alone."""
+        reason = f"a fault of ingest's own ({name}); its log tells more"
+        self._turn(lambda life, now: lives.failed(life, now, is_refusal=False, reason=reason))
 
     def _end(self, source: Source) -> None:
         if source.ends and self.counts.framed:

@@ -73,7 +73,7 @@ class FolderSource:
 
 
 def own_times_s(times_ns: Sequence[int]) -> Sequence[float]:
-    """Return each picture's seconds after the first by the files' times, or by their number where those tell nothing."""
+    """Return each picture's seconds after the first, by the files' times or, where those tell nothing, by number."""
     if all(later - earlier >= _NS_PER_S for earlier, later in pairwise(times_ns)):
         return [(at - times_ns[0]) / _NS_PER_S for at in times_ns]
     return [float(index) for index in range(len(times_ns))]

@@ -1,0 +1,260 @@
+"""Frames to detect by gRPC: one bidirectional stream a replica, all cameras of this worker on it, in memory only.
+
+Detect gives credit with every verdict; this side never has more frames unanswered than the most that it was ever
+given, whatever the verdicts on their way say. What cannot go now waits in `Pending`, the newest of each camera.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import grpc
+import structlog
+from lamplight.frame.v1 import frame_pb2, frame_pb2_grpc
+from lamplight_kit.rpc import channel
+from lamplight_kit.service import AsyncPart
+
+from lamplight_ingest import metrics
+from lamplight_ingest.pending import Pending
+from lamplight_ingest.rendezvous import choose
+
+SILENCE_S = 30.0
+_RETRY_S = (0.25, 5.0)
+_log = structlog.get_logger()
+
+
+class FrameEvents(Protocol):
+    """Who is told what becomes of frames; called from several threads, must be quick."""
+
+    def sent(self, frame: frame_pb2.Frame) -> None:
+        """`frame` is on its way to detect."""
+        ...
+
+    def dropped(self, frame: frame_pb2.Frame, reason: str) -> None:
+        """`frame` is lost: `no_detect`, `slow_detect`, `moved`, `broken_stream`."""
+        ...
+
+    def answered(self, verdict: frame_pb2.Verdict, answer_s: float) -> None:
+        """Detect has answered a frame."""
+        ...
+
+
+class DetectStreams(AsyncPart):
+    """The way to all detect replicas: a component of `lamplight_kit.service`, and a `FrameSink`."""
+
+    name = "detect"
+
+    def __init__(self, addresses: Sequence[str], token: str, pending_bytes: int, worker: str) -> None:
+        """Go to `addresses` (host:port) as `token`; hold at most `pending_bytes` that wait."""
+        super().__init__()
+        self._worker = worker
+        self._events: FrameEvents | None = None
+        self._lock = threading.Lock()
+        share = pending_bytes // max(1, len(addresses))
+        self._links = {address: Link(address, token, share, self) for address in addresses}
+        self._place: dict[str, tuple[str, int]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def tell(self, events: FrameEvents) -> None:
+        """Tell `events` what becomes of frames; before `start`."""
+        self._events = events
+
+    async def open(self) -> None:
+        """Begin to reach the replicas."""
+        self._tasks = [asyncio.create_task(link.run()) for link in self._links.values()]
+
+    async def close(self, timeout_s: float) -> None:
+        """Let all streams go; what waits is dropped."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait_for(asyncio.gather(*self._tasks, return_exceptions=True), timeout_s)
+
+    def unready(self) -> str | None:
+        """Say that no replica takes frames, or None."""
+        if any(link.generation for link in self._links.values()):
+            return None
+        where = ", ".join(self._links) or "no address (set LAMPLIGHT_DETECT_ADDRESS)"
+        return f"no detect replica takes frames at {where}"
+
+    def offer(self, frame: frame_pb2.Frame) -> None:
+        """Give `frame` to its camera's replica; never blocks."""
+        dropped: Sequence[frame_pb2.Frame]
+        with self._lock:
+            alive = [address for address, link in self._links.items() if link.generation]
+            address = choose(frame.camera_id, alive)
+            if address is None:
+                dropped, reason = [frame], "no_detect"
+            else:
+                link = self._links[address]
+                place = (address, link.generation)
+                if self._place.get(frame.camera_id) != place and not frame.is_key:
+                    dropped, reason = [frame], "moved"
+                else:
+                    self._place[frame.camera_id] = place
+                    dropped, reason = link.pending.offer(frame), "slow_detect"
+                    self._loop.call_soon_threadsafe(link.wake)
+            self._measure()
+        self.drop(dropped, reason)
+
+    def take(self, link: Link) -> frame_pb2.Frame | None:
+        """Return the next frame for `link`."""
+        with self._lock:
+            return link.pending.take()
+
+    def turned(self, link: Link, generation: int) -> None:
+        """Take note that `link` is up (its generation counts up) or down (0); what waits for it is dropped."""
+        with self._lock:
+            link.generation = generation
+            dropped = link.pending.clear()
+            metrics.DETECTS.labels(self._worker).set(sum(other.generation > 0 for other in self._links.values()))
+            self._measure()
+        self.drop(dropped, "broken_stream")
+
+    def drop(self, frames: Sequence[frame_pb2.Frame], reason: str) -> None:
+        """Tell of dropped frames."""
+        for frame in frames:
+            if self._events is not None:
+                self._events.dropped(frame, reason)
+
+    def sent(self, frame: frame_pb2.Frame) -> None:
+        """Tell of a sent frame."""
+        if self._events is not None:
+            self._events.sent(frame)
+
+    def answered(self, verdict: frame_pb2.Verdict, answer_s: float) -> None:
+        """Tell of an answer."""
+        if self._events is not None:
+            self._events.answered(verdict, answer_s)
+
+    def _measure(self) -> None:
+        waiting = sum(link.pending.bytes for link in self._links.values())
+        metrics.PENDING_BYTES.labels(self._worker).set(waiting)
+
+
+class Link:
+    """The stream to one replica, opened again for as long as this part runs; lives on the part's loop."""
+
+    def __init__(self, address: str, token: str, pending_bytes: int, streams: DetectStreams) -> None:
+        """Prepare the way to `address`."""
+        self.address = address
+        self.pending = Pending(pending_bytes)
+        self.generation = 0
+        self._token = token
+        self._streams = streams
+        self._opened = 0
+        self._credit = 0
+        self._window = 0
+        self._unanswered: deque[tuple[frame_pb2.Frame, float]] = deque()
+        self._awake = asyncio.Event()
+        self._heard_s = 0.0
+
+    def wake(self) -> None:
+        """Look for frames to send."""
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Keep a stream open, for ever."""
+        pause_s = _RETRY_S[0]
+        while True:
+            began_s = time.monotonic()
+            try:
+                await self._stream()
+                why: str | None = "ended by detect"
+            except (grpc.RpcError, asyncio.InvalidStateError, ConnectionError, TimeoutError) as error:
+                why = error.details() if isinstance(error, grpc.aio.AioRpcError) else type(error).__name__
+            finally:
+                was_up = self.generation > 0
+                self._down()
+            if was_up:
+                _log.warning("detect stream broke off", address=self.address, why=why)
+            pause_s = _RETRY_S[0] if time.monotonic() - began_s > _RETRY_S[1] else min(2 * pause_s, _RETRY_S[1])
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries
+
+    def _down(self) -> None:
+        lost = [frame for frame, _ in self._unanswered]
+        self._unanswered.clear()
+        self._credit = self._window = 0
+        self._streams.turned(self, 0)
+        self._streams.drop(lost, "broken_stream")
+
+    async def _stream(self) -> None:
+        async with channel(self.address, self._token) as to_detect:
+            call = frame_pb2_grpc.FrameServiceStub(to_detect).StreamFrames()
+            try:
+                await call.write(frame_pb2.StreamFramesRequest())
+                await self._first_credit(call)
+                writer = asyncio.create_task(self._write(call))
+                reader = asyncio.create_task(self._read(call))
+                try:
+                    done, _ = await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
+                    for task in done:
+                        task.result()
+                finally:
+                    for task in (writer, reader):
+                        task.cancel()
+                    await asyncio.gather(writer, reader, return_exceptions=True)
+            finally:
+                call.cancel()
+
+    async def _first_credit(self, call: Any) -> None:
+        response = await asyncio.wait_for(call.read(), SILENCE_S)
+        if not isinstance(response, frame_pb2.StreamFramesResponse):
+            raise ConnectionError
+        self._take_credit(response.verdict.credit)
+        self._opened += 1
+        self._streams.turned(self, self._opened)
+        _log.info("detect takes frames", address=self.address, credit=self._credit)
+
+    async def _read(self, call: Any) -> None:
+        while True:
+            response = await call.read()
+            if not isinstance(response, frame_pb2.StreamFramesResponse):
+                return
+            self._heard_s = time.monotonic()
+            verdict = response.verdict
+            self._take_credit(verdict.credit)
+            if verdict.camera_id:
+                self._streams.answered(verdict, self._settle(verdict))
+            self._awake.set()
+
+    def _take_credit(self, credit: int) -> None:
+        self._heard_s = time.monotonic()
+        self._credit = credit
+        self._window = max(self._window, credit)
+
+    def _settle(self, verdict: frame_pb2.Verdict) -> float:
+        """Take the answered frame off those unanswered; return how long its answer took, seconds."""
+        for entry in self._unanswered:
+            frame, sent_s = entry
+            if (frame.camera_id, frame.epoch, frame.seq) == (verdict.camera_id, verdict.epoch, verdict.seq):
+                self._unanswered.remove(entry)
+                return time.monotonic() - sent_s
+        return 0.0
+
+    async def _write(self, call: Any) -> None:
+        while True:
+            self._awake.clear()
+            while self._credit > 0 and len(self._unanswered) < self._window:
+                frame = self._streams.take(self)
+                if frame is None:
+                    break
+                self._credit -= 1
+                self._unanswered.append((_without_picture(frame), time.monotonic()))
+                await call.write(frame_pb2.StreamFramesRequest(frame=frame))
+                self._streams.sent(frame)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._awake.wait(), 1.0)
+            if self._unanswered and time.monotonic() - self._heard_s > SILENCE_S:
+                raise ConnectionError
+
+
+def _without_picture(frame: frame_pb2.Frame) -> frame_pb2.Frame:
+    """Return what is kept of a sent frame: enough to tell of it."""
+    return frame_pb2.Frame(camera_id=frame.camera_id, epoch=frame.epoch, seq=frame.seq)

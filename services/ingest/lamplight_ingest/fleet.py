@@ -1,0 +1,212 @@
+"""All cameras of this worker: starts, restarts and stops them as the partitions held say; tells states, ticks.
+
+The handler says what is to be watched, this thread makes it so, over and over, so that nothing hangs on the moment
+at which a command or a rebalance was handled. A partition that goes is watched for a moment longer: its next holder
+writes a higher epoch, so nothing counts twice, and a transaction that failed (the handler forgets and takes back)
+disturbs no camera.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import structlog
+from lamplight.camera.v1 import camera_pb2
+from lamplight.frame.v1 import frame_pb2
+from lamplight.observation.v1 import observation_pb2
+from lamplight_kit.clock import Clock
+from lamplight_kit.kafka.types import Outbox, Outgoing, TableView
+
+from lamplight_ingest import metrics
+from lamplight_ingest.handler import CameraHandler, Holding
+from lamplight_ingest.life import State
+from lamplight_ingest.run import Around, CameraRun
+
+LOOK_S = 0.2
+HAND_OVER_S = 3.0
+TICK_S = 1.0
+REFRESH_TICKS = 30
+_log = structlog.get_logger()
+
+
+class Fleet:
+    """A component of `lamplight_kit.service`; also told of what becomes of frames (`sent`, `dropped`, `answered`)."""
+
+    name = "cameras"
+
+    def __init__(self, handler: CameraHandler, outbox: Outbox, states: TableView, around: Around) -> None:
+        """Watch what `handler` holds; tell states and ticks through `outbox`; `states` is `camera-states`."""
+        self._handler = handler
+        self._outbox = outbox
+        self._states = states
+        self._around = around
+        self._runs: dict[str, CameraRun] = {}
+        self._partition_of: dict[str, int] = {}
+        self._lost_at_s: dict[int, float] = {}
+        self._told_interval_s: dict[str, float] = {}
+        self._ticks = 0
+        self._next_tick_s = 0.0
+        self._stopping = threading.Event()
+        self._has_looked = False
+        self._thread = threading.Thread(target=self._main, name="cameras", daemon=True)
+
+    # -- the component -------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin in a thread."""
+        self._thread.start()
+
+    def unready(self) -> str | None:
+        """Say why cameras are not watched, or None where they are."""
+        return None if self._has_looked and self._thread.is_alive() else "not begun, or ended"
+
+    def stop(self, timeout_s: float) -> None:
+        """Stop all cameras; wait at most `timeout_s` for their sources to let go."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        until_s = self._clock.monotonic_s() + min(timeout_s, 2.0)
+        for run in self._runs.values():
+            run.stop()
+        for run in self._runs.values():
+            run.join(max(0.0, until_s - self._clock.monotonic_s()))
+
+    # -- what becomes of frames ----------------------------------------------------------------------------------
+
+    def sent(self, frame: frame_pb2.Frame) -> None:
+        """Detect has been sent `frame`."""
+        metrics.SENT.labels(self._around.worker).inc()
+        run = self._run_of(frame.camera_id, frame.epoch)
+        if run is not None:
+            run.sent += 1
+
+    def dropped(self, frame: frame_pb2.Frame, reason: str) -> None:
+        """`frame` was dropped before detect took it; its camera goes on with a keyframe."""
+        metrics.DROPPED.labels(self._around.worker, reason).inc()
+        run = self._run_of(frame.camera_id, frame.epoch)
+        if run is not None:
+            run.dropped += 1
+            run.watch.lost()
+
+    def answered(self, verdict: frame_pb2.Verdict, answer_s: float) -> None:
+        """Detect has answered after `answer_s` seconds."""
+        outcome = frame_pb2.Verdict.Outcome.Name(verdict.outcome).removeprefix("OUTCOME_").lower()
+        metrics.VERDICTS.labels(self._around.worker, outcome).inc()
+        metrics.ANSWER_SECONDS.labels(self._around.worker).observe(answer_s)
+        run = self._run_of(verdict.camera_id, verdict.epoch)
+        if run is not None:
+            run.watch.wanting(verdict.wanted_gap_s)
+
+    # -- the thread ----------------------------------------------------------------------------------------------
+
+    @property
+    def _clock(self) -> Clock:
+        return self._around.clock
+
+    def _main(self) -> None:
+        while not self._stopping.wait(LOOK_S):
+            self.look()
+
+    def look(self) -> None:
+        """Make what is watched what is to be watched; once a second look after all of it."""
+        holding = self._handler.holding()
+        now_s = self._clock.monotonic_s()
+        for partition in holding.partitions:
+            self._lost_at_s.pop(partition, None)
+        for camera_id in list(self._runs):
+            self._keep_or_end(camera_id, holding, now_s)
+        for camera_id, camera in holding.cameras.items():
+            if camera_id not in self._runs:
+                self._begin(camera, holding)
+        if now_s >= self._next_tick_s:
+            self._next_tick_s = max(self._next_tick_s + TICK_S, now_s)
+            self._tick(holding)
+        self._has_looked = True
+
+    def _keep_or_end(self, camera_id: str, holding: Holding, now_s: float) -> None:
+        run, camera = self._runs[camera_id], holding.cameras.get(camera_id)
+        if camera is not None:
+            if _is_another(run.camera, camera) or self._known_epoch(camera_id, holding) > run.epoch:
+                self._end(camera_id)
+                self._begin(camera, holding, above=run.epoch)
+            run.camera = camera
+            return
+        partition = self._partition_of[camera_id]
+        if partition in holding.partitions:
+            run.watch.end("the camera was removed")
+            self._end(camera_id)
+        elif now_s - self._lost_at_s.setdefault(partition, now_s) >= HAND_OVER_S:
+            self._end(camera_id)
+
+    def _begin(self, camera: camera_pb2.Camera, holding: Holding, above: int = 0) -> None:
+        epoch = max(above, self._known_epoch(camera.id, holding)) + 1
+        run = CameraRun(camera, epoch, self._around, self._turned)
+        self._runs[camera.id] = run
+        self._partition_of[camera.id] = holding.partition_of[camera.id]
+        run.start()
+
+    def _end(self, camera_id: str) -> None:
+        self._runs.pop(camera_id).stop()
+        self._told_interval_s.pop(camera_id, None)
+
+    def _known_epoch(self, camera_id: str, holding: Holding) -> int:
+        told = self._states.get(camera_id)
+        own = told.epoch if isinstance(told, camera_pb2.CameraState) else 0
+        return max(own, holding.epochs.get(camera_id, 0))
+
+    def _tick(self, holding: Holding) -> None:
+        self._ticks += 1
+        tick = observation_pb2.Tick(at_ns=self._clock.now_ns(), worker=self._around.worker)
+        message = observation_pb2.Observation(tick=tick)
+        self._outbox.put([Outgoing("observations", "", message, number) for number in sorted(holding.partitions)])
+        counts = dict.fromkeys(State, 0)
+        for place, run in enumerate(self._runs.values()):
+            run.look()
+            counts[run.life.state] += 1
+            if self._partition_of[run.camera.id] in holding.partitions:
+                self._refresh(run, is_turn=(self._ticks + place) % REFRESH_TICKS == 0)
+        for state, count in counts.items():
+            metrics.CAMERAS.labels(self._around.worker, state.value).set(count)
+
+    def _refresh(self, run: CameraRun, *, is_turn: bool) -> None:
+        """Tell a state again where the topic's is not ours: a new measure, counts, or one that an old holder wrote."""
+        interval_s, told_s = run.watch.keyframe_interval_s, self._told_interval_s.get(run.camera.id)
+        is_news = interval_s is not None and (told_s is None or abs(interval_s - told_s) > told_s / 5)
+        if is_news or (is_turn and self._states.get(run.camera.id) != run.state()):
+            self._tell_state(run)
+
+    def _tell_state(self, run: CameraRun) -> None:
+        self._outbox.put(list(self._state_records(run)))
+
+    def _state_records(self, run: CameraRun) -> Iterator[Outgoing]:
+        if run.watch.keyframe_interval_s is not None:
+            self._told_interval_s[run.camera.id] = run.watch.keyframe_interval_s
+        yield Outgoing("camera-states", run.camera.id, run.state())
+
+    def _turned(self, run: CameraRun) -> None:
+        """Tell a change of state, on both topics; called from the thread that made it."""
+        life = run.life
+        changed = observation_pb2.StateChanged(
+            camera_id=run.camera.id,
+            epoch=run.epoch,
+            at_ns=life.since_ns,
+            state=life.state.value,
+            reason=life.reason,
+        )
+        message = observation_pb2.Observation(state_changed=changed)
+        self._outbox.put([*self._state_records(run), Outgoing("observations", run.camera.id, message)])
+        _log.info("camera", camera_id=run.camera.id, epoch=run.epoch, state=life.state.value, reason=life.reason)
+
+    def _run_of(self, camera_id: str, epoch: int) -> CameraRun | None:
+        run = self._runs.get(camera_id)
+        return run if run is not None and run.epoch == epoch else None
+
+
+def _is_another(before: camera_pb2.Camera, after: camera_pb2.Camera) -> bool:
+    """Tell whether a change of a camera needs its source anew."""
+    return (before.source, before.credentials_secret, before.sampling) != (
+        after.source,
+        after.credentials_secret,
+        after.sampling,
+    )

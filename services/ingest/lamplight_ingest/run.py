@@ -1,0 +1,138 @@
+"""One live camera in a thread of its own: asks its source, offers its frames, tells its states, tries again."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from lamplight.camera.v1 import camera_pb2
+from lamplight.frame.v1 import frame_pb2
+from lamplight_kit.clock import Clock
+
+from lamplight_ingest import life as lives
+from lamplight_ingest import metrics
+from lamplight_ingest.life import Life
+from lamplight_ingest.model import Source
+from lamplight_ingest.plan import plan_of
+from lamplight_ingest.watch import Watch
+
+ASSUMED_KEYFRAME_INTERVAL_S = 10.0
+_PATIENCE_INTERVALS = 3
+_log = structlog.get_logger()
+
+
+class FrameSink(Protocol):
+    """Where frames go; never blocks."""
+
+    def offer(self, frame: frame_pb2.Frame) -> None:
+        """Take `frame`, or drop one and tell of it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Around:
+    """What every camera's run shares."""
+
+    make_source: Callable[[camera_pb2.Camera], Source]
+    sink: FrameSink
+    clock: Clock
+    worker: str
+    stall_after_s: float
+
+
+class CameraRun:
+    """One camera in one epoch; `turned` is told each change of its state."""
+
+    def __init__(
+        self, camera: camera_pb2.Camera, epoch: int, around: Around, turned: Callable[[CameraRun], None]
+    ) -> None:
+        """Prepare; nothing runs until `start`."""
+        self.camera = camera
+        self.epoch = epoch
+        self.sent = 0
+        self.dropped = 0
+        self._around = around
+        self._turned = turned
+        self._stopping = threading.Event()
+        self.watch = Watch(camera.id, epoch, plan_of(camera.sampling), around.clock, self._on_turned)
+        self._thread = threading.Thread(target=self._main, name=f"camera-{camera.id}", daemon=True)
+
+    @property
+    def life(self) -> Life:
+        """Where the camera stands."""
+        return self.watch.life
+
+    def start(self) -> None:
+        """Tell the first state and begin."""
+        self._turned(self)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End soon: no frame is offered and no state told after this; the thread ends within the source's time-out."""
+        self._stopping.set()
+        self.watch.close()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread; tell whether it has ended."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def look(self) -> None:
+        """Notice silence; called once a second."""
+        self.watch.look(self.patience_s())
+
+    def patience_s(self) -> float:
+        """Return how long this camera may be silent: a few of its keyframe intervals or planned gaps."""
+        plan, interval_s = self.watch.plan, self.watch.keyframe_interval_s
+        own_s = ASSUMED_KEYFRAME_INTERVAL_S if interval_s is None else interval_s
+        usual_s = min(own_s, plan.min_gap_s) if plan.wants_all else max(own_s, plan.min_gap_s)
+        return max(self._around.stall_after_s, _PATIENCE_INTERVALS * usual_s)
+
+    def state(self) -> camera_pb2.CameraState:
+        """Return ingest's word of this camera."""
+        life = self.life
+        word = camera_pb2.CameraState(
+            camera_id=self.camera.id,
+            epoch=self.epoch,
+            state=camera_pb2.CameraState.State.Value(f"STATE_{life.state.name}"),
+            since_ns=life.since_ns,
+            reason=life.reason,
+            worker=self._around.worker,
+            transport=self.watch.transport,
+            frames_sent=self.sent,
+            frames_dropped=self.dropped,
+            district=self.camera.district,
+        )
+        if self.watch.keyframe_interval_s is not None:
+            word.keyframe_interval_s = round(self.watch.keyframe_interval_s, 3)
+        return word
+
+    def _on_turned(self, _: Life) -> None:
+        if not self._stopping.is_set():
+            self._turned(self)
+
+    def _main(self) -> None:
+        with structlog.contextvars.bound_contextvars(camera_id=self.camera.id, epoch=self.epoch):
+            while not self._stopping.is_set():
+                metrics.TRIES.labels(self._around.worker).inc()
+                try:
+                    self._once()
+                except Exception as error:  # noqa: BLE001 - a camera costs only itself: this ends one try, no worker
+                    metrics.FAULTS.labels(self._around.worker).inc()
+                    _log.exception("fault of our own while reading a source")
+                    self.watch.fault(type(error).__name__)
+                if self.life.over:
+                    return
+                self._stopping.wait(lives.retry_after_s(self.life, random.random()))  # noqa: S311 - spreads retries
+
+    def _once(self) -> None:
+        with closing(self.watch.frames(lambda: self._around.make_source(self.camera))) as frames:
+            for frame in frames:
+                if self._stopping.is_set():
+                    return
+                self._around.sink.offer(frame)
