@@ -12,8 +12,8 @@ from lamplight_kit.onnx.manifest_file import read_manifest
 from lamplight_models.errors import NotReady
 
 MANIFESTS = Path(__file__).parent / "manifests"
-DEFAULT = ("nanodet", "centerface", "efficientnet-lite0")
-"""What the services use where nothing else is set: one model a role."""
+DEFAULT = ("nanodet", "centerface", "efficientnet-lite0", "nanodet-int8")
+"""What `make models` makes ready. The first of a role is what a service uses where nothing else is set."""
 
 
 @cache

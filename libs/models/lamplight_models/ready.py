@@ -28,8 +28,11 @@ class Missing:
 
 def paths(folder: Path) -> Mapping[str, Path]:
     """Return where the manifests of the default set are or will be in `folder`, by role (things, faces, embedder)."""
-    defaults = [manifest(name) for name in DEFAULT]
-    return {entry.role.value: Folder(folder).manifest(entry) for entry in defaults}
+    found: dict[str, Path] = {}
+    for name in DEFAULT:
+        entry = manifest(name)
+        found.setdefault(entry.role.value, Folder(folder).manifest(entry))
+    return found
 
 
 def missing(folder: Path, names: Sequence[str] = DEFAULT) -> list[Missing]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import onnx
 
 from lamplight_models.convert.centerface import centerface
 from lamplight_models.convert.efficientnet_lite import efficientnet_lite
+from lamplight_models.convert.qdq import Ranges, quantise, simplify
 from lamplight_models.convert.tfjs import convert as convert_tfjs
 from lamplight_models.convert.tfjs_graph import read_graph
 
@@ -19,12 +22,23 @@ NANODET_OUTPUTS = {
     "Identity_4": "sides_16",
     "Identity_5": "sides_32",
 }
+CALIBRATION = Path(__file__).parents[1] / "calibration"
 CENTERNET_OUTPUTS = {"tower_0/keypoints": "heatmap", "tower_0/wh": "sides"}
 
 
 def nanodet(topology: bytes, weights: bytes) -> onnx.ModelProto:
     """Convert NanoDet from TensorFlow.js: scores and sides at strides of 8, 16 and 32 pixels."""
     return convert_tfjs(read_graph(topology, weights), NANODET_OUTPUTS)
+
+
+def nanodet_int8(topology: bytes, weights: bytes) -> onnx.ModelProto:
+    """Convert NanoDet and quantise it, with the ranges that `lamplight_models.calibrate` measured."""
+    return quantise(simplify(nanodet(topology, weights)), read_ranges(CALIBRATION / "nanodet.json"))
+
+
+def read_ranges(path: Path) -> Ranges:
+    """Read the least and largest values of tensors, a JSON object of pairs."""
+    return {name: (low, high) for name, (low, high) in json.loads(path.read_text()).items()}
 
 
 def centernet(topology: bytes, weights: bytes) -> onnx.ModelProto:
@@ -34,6 +48,7 @@ def centernet(topology: bytes, weights: bytes) -> onnx.ModelProto:
 
 RECIPES: dict[str, Callable[..., onnx.ModelProto]] = {
     "nanodet": nanodet,
+    "nanodet-int8": nanodet_int8,
     "centernet": centernet,
     "centerface": centerface,
     "efficientnet-lite": efficientnet_lite,
