@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from lamplight_cli.output import say, say_json
 from lamplight_cli.running.folder import Folder
 from lamplight_cli.where import DEFAULT_FOLDER, Where, where_of
+
+if TYPE_CHECKING:
+    from lamplight_kit.kafka.settings import BusSettings
 
 _Command = Callable[..., Any]
 
@@ -34,3 +39,23 @@ def file(name: str, text: str) -> Callable[[_Command], _Command]:
 def where(data: Path) -> Where:
     """Return where the system is that the user means."""
     return where_of(Folder(data.absolute()))
+
+
+def plain(name: str) -> str:
+    """Return an enum's name as users write it: OVER_THING is `thing`."""
+    return name.partition("_")[2].lower()
+
+
+def say_removed(kind: str, identifier: str, *, as_json: bool) -> None:
+    """Say that something is gone."""
+    if as_json:
+        say_json({"kind": kind, "id": identifier, "removed": True})
+    else:
+        say(f"{identifier}: removed")
+
+
+def bus(where: Where, member: str) -> BusSettings:
+    """Return the user's own place on the system's bus."""
+    from lamplight_kit.kafka.settings import BusSettings  # noqa: PLC0415 - imports Kafka's client
+
+    return BusSettings(where.kafka, where.namespace, f"{member}-{os.getpid()}", where.kafka_security)

@@ -13,9 +13,16 @@ BAD_INPUT = 2
 
 COMMANDS: Mapping[str, str] = {
     "up": "up",
+    "watch": "watch",
+    "redact": "redact",
     "camera": "camera",
+    "situation": "situation",
     "rule": "rule",
     "destination": "destination",
+    "alerts": "alerts",
+    "deadletter": "deadletter",
+    "bench": "bench",
+    "doctor": "doctor",
 }
 """Each command's module in this package, where it is called `command`."""
 

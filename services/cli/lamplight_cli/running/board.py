@@ -9,6 +9,7 @@ from typing import Protocol, Self, TextIO
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from lamplight_cli.running.process import State
 
@@ -79,6 +80,7 @@ class MovingBoard:
     def __init__(self, console: Console) -> None:
         """Draw on `console`."""
         self._console = console
+        self._states: dict[str, State] = {}
         self._live = Live(console=console, auto_refresh=False, transient=False)
 
     def __enter__(self) -> Self:
@@ -92,11 +94,11 @@ class MovingBoard:
         self._live.stop()
 
     def show(self, states: Sequence[State]) -> None:
-        """Draw the table anew."""
+        """Draw the table anew; parts that are not named stay as they were."""
+        self._states.update({state.name: state for state in states})
         table = Table.grid(padding=(0, 2))
-        for state in states:
-            colour = _COLOURS[state.word]
-            table.add_row(state.name, f"[{colour}]{state.word}[/]", _detail(state).replace("[", r"\["))
+        for state in self._states.values():
+            table.add_row(Text(state.name), Text(state.word, _COLOURS[state.word]), Text(_detail(state)))
         self._live.start()
         self._live.update(table, refresh=True)
 

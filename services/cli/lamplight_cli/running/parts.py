@@ -25,6 +25,7 @@ class Around:
     kafka: str
     namespace: str
     milvus_uri: str
+    models: Path
     service_token: str
     ports: Mapping[str, int]
 
@@ -82,10 +83,14 @@ def _service_environment(name: str, around: Around) -> Mapping[str, str]:
         "LAMPLIGHT_STORE_URL": (around.folder / "evidence").as_uri(),
         "LAMPLIGHT_DATA_DIR": str(own),
         "LAMPLIGHT_MILVUS_URI": around.milvus_uri,
+        "LAMPLIGHT_MODELS": str(around.models),
         **{f"LAMPLIGHT_{other.upper()}_ADDRESS": f"127.0.0.1:{around.ports[f'{other}.grpc']}" for other in WITH_API},
     }
     if name in WITH_API:
         environment["LAMPLIGHT_GRPC_LISTEN"] = f"127.0.0.1:{around.ports[f'{name}.grpc']}"
+    if name == "ingest":
+        # Whoever may call on this machine is its user, who may read these files and reach these addresses anyway.
+        environment |= {"LAMPLIGHT_FILE_ROOTS": "/", "LAMPLIGHT_ALLOW_LOOPBACK": "true"}
     if name == "console":
         environment["LAMPLIGHT_PAGE_LISTEN"] = f"127.0.0.1:{around.ports['console.page']}"
     return environment

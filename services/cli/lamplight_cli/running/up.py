@@ -144,7 +144,8 @@ class _System:
     def _around(self, kafka: str) -> parts.Around:
         milvus = self._wanted.milvus or f"http://127.0.0.1:{self._ports.get(f'{parts.MILVUS}.grpc', 0)}"
         path = self._folder.path
-        return parts.Around(path, kafka, self._wanted.namespace, milvus, self._service_token, self._ports)
+        models = default_folder(os.environ)
+        return parts.Around(path, kafka, self._wanted.namespace, milvus, models, self._service_token, self._ports)
 
     def _state(self, around: parts.Around) -> Mapping[str, Any]:
         return {
