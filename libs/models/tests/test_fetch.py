@@ -115,9 +115,9 @@ def running(pid: str) -> bool:
 
 
 def test_credentials_of_an_index_are_not_told() -> None:
-    """A URL's user and password are left out, and only the last lines are told."""
-    log = "1\n2\n3\nGET https://someone:secret@index.example/simple 404\n"
-    assert last_words(log) == "2 / 3 / GET https://***@index.example/simple 404"
+    """A URL's user and password are left out, and a long output is cut in its middle."""
+    log = "1\n2\n\n3\n4\nGET https://someone:secret@index.example/simple 404\nA complete log of this run: x\n"
+    assert last_words(log) == "1 / 2 / 3 / GET https://***@index.example/simple 404"
 
 
 def test_a_folder_is_measured_with_all_in_it(tmp_path: Path) -> None:

@@ -109,6 +109,16 @@ def test_an_index_that_is_away_leaves_nothing_half_done(tmp_path: Path, index: I
     assert [path.name for path in folder.iterdir()] == [".lock"]
 
 
+def test_what_a_killed_run_left_is_swept_away(tmp_path: Path, index: Index) -> None:
+    """A half-fetched archive of another day does not fill the disk for ever."""
+    folder = tmp_path / "models"
+    (folder / ".fetch-dead" / "cache").mkdir(parents=True)
+    (folder / ".part-dead").write_bytes(b"half")
+    ensure(folder, ["tiny"])
+    assert {path.name for path in folder.iterdir()} == {".lock", "sources", "tiny.onnx", "tiny.yaml"}
+    assert index.fetched == 1
+
+
 def test_a_conversion_to_other_bytes_is_refused(tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another version of onnx that writes other bytes is found out before anything is written."""
     monkeypatch.setattr("lamplight_models.convert.to_onnx", lambda _, files: files[0] + b"\0")
