@@ -22,7 +22,7 @@ from lamplight_alert.rulebook import OVERS
 ONLY_TOPIC = "only the alerts topic is served yet: {ids} kept, nothing is delivered there"
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _ID_EXPECTED = "1 to 63 of a-z, 0-9, _ and -, the first a letter or digit,"
-_MAX_S = 7 * 86_400.0
+_MAX_S = 30 * 86_400.0
 _MAX_NAME = 200
 _SCHEMES: Mapping[int, tuple[str, ...]] = {
     rule_pb2.Destination.KIND_WEBHOOK: ("https", "http"),
