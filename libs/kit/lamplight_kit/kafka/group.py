@@ -7,7 +7,7 @@ its network thread, so none is used: the stage compares `membership()` after eve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -88,11 +88,9 @@ class Group:
         """Return how many records wait, as far as the last fetch told."""
         return max(0, (self._consumer.highwater(place) or 0) - self.position(place))
 
-    def only(self, places: Iterable[TopicPartition]) -> None:
-        """Fetch from `places` and no others for now."""
-        wanted, owned = set(places), self._consumer.assignment()
-        self._consumer.pause(*(owned - wanted))
-        self._consumer.resume(*(owned & wanted))
+    def pause(self, place: TopicPartition) -> None:
+        """Fetch no more of `place`; it is never resumed, see `Holding`."""
+        self._consumer.pause(place)
 
     def probe(self, place: TopicPartition) -> None:
         """Ask the broker something small. Raises kafka-python's errors when it is away."""

@@ -6,6 +6,7 @@ the producer's `init_transactions` has settled whatever this member left open.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,10 +20,11 @@ from lamplight_kit.kafka.codec import UndecodableError, UnknownMajorError, Wire
 from lamplight_kit.kafka.group import Group, Membership
 from lamplight_kit.kafka.marks import Mark, read_mark
 from lamplight_kit.kafka.producer import TransactionalProducer, UncleanError
-from lamplight_kit.kafka.readback import read_back
+from lamplight_kit.kafka.readback import read_back, read_range
 from lamplight_kit.kafka.settings import BusSettings
 from lamplight_kit.kafka.types import Handler
 
+_CHUNK = 20  # messages handled alone between two looks at the group
 _PATIENCE = 5  # failures in a row before the consumer is made anew too
 _log = structlog.get_logger("lamplight.bus")
 
@@ -51,6 +53,7 @@ class Holding:
         self._positions: dict[TopicPartition, int] = {}
         self._marks: dict[TopicPartition, Mark] = {}
         self._careful: dict[TopicPartition, Mark] = {}
+        self._regions: dict[TopicPartition, deque[Any]] = {}
         self._blocked: dict[TopicPartition, str] = {}
         self._failures = 0
         self.careful_place: TopicPartition | None = None
@@ -60,14 +63,11 @@ class Holding:
     def poll(self, timeout_ms: int, max_records: int) -> Mapping[TopicPartition, Sequence[Any]]:
         """Return records of partitions that are held and restored; take and give up partitions as the group says."""
         group = self._joined()
-        if self._membership is not None:
-            self.careful_place = self._next_careful()
-            due = self._places if self.careful_place is None else {self.careful_place}
-            group.only(due - self._blocked.keys())
-        polled = group.poll(timeout_ms, max_records)
+        careful = self.careful_place = next((place for place in self._careful if place not in self._blocked), None)
+        polled = group.poll(timeout_ms, max_records) if careful is None else group.poll(0, 1)
         now = group.membership()
         if now is not None and self._is_settled_as(now):
-            return polled
+            return polled if careful is None else self._poll_region(careful, polled)
         # Whatever was polled belongs to a state that is not there (any more, or yet): read it again later.
         self._membership = None
         if now is not None:
@@ -103,12 +103,16 @@ class Holding:
         self._restored, self._places = set(kept), now.places
         self._positions = {place: at for place, at in self._positions.items() if place.partition in kept}
         self._careful = {place: mark for place, mark in self._careful.items() if place.partition in kept}
+        self._regions = {place: raws for place, raws in self._regions.items() if place.partition in kept}
         self._blocked = {place: why for place, why in self._blocked.items() if place in now.places}
         if self._producer is None:
             self._producer = TransactionalProducer(self._bus, self._stage)
         self.restore(sorted(wanted - kept))
         for place in now.places:
-            self._joined().seek(place, self._positions[place])
+            self.rewind(place)
+        for place in self._blocked:
+            self._joined().pause(place)
+        metrics.PAUSED.labels(self._stage).set(len(self._blocked))
         self._generation, self._failures = now.generation, 0
         _log.info("partitions", stage=self._stage, held=sorted(wanted), restored=sorted(wanted - kept))
 
@@ -135,6 +139,7 @@ class Holding:
         group = self._joined()
         committed = group.committed(place)
         self._careful.pop(place, None)
+        self._regions.pop(place, None)
         if committed is None:
             self._positions[place] = group.seek_to_start(place)
             return
@@ -162,7 +167,7 @@ class Holding:
         for partition in self._restored:
             self._handler.forget(partition)
         self._restored, self._membership = set(), None
-        self._positions, self._marks, self._careful = {}, {}, {}
+        self._positions, self._marks, self._careful, self._regions = {}, {}, {}, {}
         self._failures += 1
         if self._failures % _PATIENCE == 0 and self._group is not None:
             # A new consumer also reads the certificates anew: kafka-python keeps its SSL context for life.
@@ -171,18 +176,27 @@ class Holding:
 
     # -- progress ------------------------------------------------------------------------------------------------
 
-    def _next_careful(self) -> TopicPartition | None:
-        for place, mark in list(self._careful.items()):
-            if place in self._blocked:
-                continue
-            if self._joined().position(place) < mark.end:
-                return place
-            self.careless(place)  # its records are gone (retention, compaction)
-        return None
+    def _poll_region(
+        self, place: TopicPartition, polled: Mapping[TopicPartition, Sequence[Any]]
+    ) -> Mapping[TopicPartition, Sequence[Any]]:
+        # A region is read by a consumer of its own: kafka-python 3.0.12 never gives back what it had fetched of a
+        # partition that was paused half read (consumer/fetcher.py, _paused_partition_records).
+        for other in polled:
+            self.rewind(other)
+        if place not in self._regions:
+            start, end = self._positions[place], self._careful[place].end
+            self._regions[place] = deque(read_range(self._bus, self._stage, place, start, end, self._stopping))
+        region = self._regions[place]
+        chunk = [region.popleft() for _ in range(min(_CHUNK, len(region)))]
+        if not chunk:
+            self.careless(place)  # its records are gone (retention)
+        return {place: chunk}
 
     def careless(self, place: TopicPartition) -> None:
         """Go through `place` in whole batches again."""
         self._careful.pop(place, None)
+        self._regions.pop(place, None)
+        self.rewind(place)
 
     def mark_of(self, place: TopicPartition) -> Mark | None:
         """Return the mark of a place that is gone through message by message."""
@@ -207,10 +221,10 @@ class Holding:
         self._positions.update(ends)
         self._marks = {}
         for place in ends:
-            if left is None:
-                self._careful.pop(place, None)
-            else:
+            if left is not None:
                 self._careful[place] = left
+            elif place in self._careful:
+                self.careless(place)
 
     def rewind(self, place: TopicPartition) -> None:
         """Read `place` again from where it is done."""
@@ -224,6 +238,7 @@ class Holding:
             self._blocked[place] = str(error)
             self._careful.pop(place, None)
             self._joined().seek(place, offset)
+            self._joined().pause(place)
             _log.error(
                 "partition paused", stage=self._stage, topic=place.topic, partition=place.partition, error=str(error)
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
@@ -71,3 +72,23 @@ def _read(
             raise KafkaTimeoutError(text)
         missing = left
     return live
+
+
+def read_range(
+    bus: BusSettings, stage: str, place: TopicPartition, start: int, end: int, stopping: Callable[[], bool]
+) -> Sequence[Any]:
+    """Return the consumed records of `place` from offset `start` up to, not with, `end`. Raises as `read_back` does."""
+    found: list[Any] = []
+    moved_at = time.monotonic()
+    with closing(KafkaConsumer(**consumer_options(bus, f"{stage}.range"))) as consumer:
+        consumer.assign([place])
+        consumer.seek(place, start)
+        while (consumer.position(place, _POLL_MS) or 0) < end:
+            raws = consumer.poll(timeout_ms=_POLL_MS).get(place, [])
+            found += [raw for raw in raws if raw.offset < end]
+            if raws:
+                moved_at = time.monotonic()
+            elif stopping() or time.monotonic() - moved_at > _STALL_S:
+                text = f"{place} not read up to {end}: stopped, or nothing came for {_STALL_S:.0f} s"
+                raise KafkaTimeoutError(text)
+    return found

@@ -222,15 +222,14 @@ class Stage:
             mark = self._holding.mark_of(place)
             if mark is None or raw.offset >= mark.end:
                 self._holding.careless(place)
-                break
+                return
             batch = read_batch(self._bus, {place: [raw]})
             self._holding.block(batch.blocked)
             if batch.blocked:
                 return
             self._one(place, raw, batch, mark)
             if self._stopping.is_set():
-                break
-        self._holding.rewind(place)
+                return
 
     def _one(self, place: TopicPartition, raw: Any, batch: Batch, mark: Mark) -> None:
         began = time.perf_counter()
