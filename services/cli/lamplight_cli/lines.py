@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,9 +49,9 @@ def match_line(matches: match_pb2.Matches, match: match_pb2.Match, first_ns: int
     }
 
 
-def alert_line(event: Mapping[str, Any], first_ns: int | None) -> Mapping[str, Any]:
-    """Return what is told; `event` is a CloudEvent. `first_ns` is None where there is no first picture: live."""
-    alert = event["data"]
+def alert_line(event: bytes, first_ns: int | None) -> Mapping[str, Any]:
+    """Return what is told; `event` is a CloudEvent's JSON. `first_ns` is None where there is no first picture: live."""
+    alert = json.loads(event)["data"]
     at_ns = _ns(alert["at"])
     pictures = alert.get("pictures") or []
     return {
@@ -78,6 +79,30 @@ def alert_words(line: Mapping[str, Any]) -> str:
     return f"{when}  {line['phase']:12} {line['severity']:8} {line['camera_id']}: {line['summary']}{picture}"
 
 
+def match_words(line: Mapping[str, Any]) -> str:
+    """Return a match's line for a person."""
+    near = f"score {line['score']:.3f} of {line['threshold']:.3f}, margin {line['margin']:.3f}"
+    return f"{line['at_s']:8.2f} s  match        {line['camera_id']}: {line['situation_id']}, {near}"
+
+
+def summary_words(line: Mapping[str, Any]) -> str:
+    """Return a source's last line for a person."""
+    went = f"failed: {line['error']}" if line["error"] else "well"
+    counts = f"{line['frames']} pictures, {line['dropped']} dropped, {line['seconds']:g} s"
+    return f"{line['camera_id']}: {counts}; {went}"
+
+
+def observation_words(line: Mapping[str, Any]) -> str:
+    """Return an observation for a person, the same words where there is nothing new to say."""
+    if line["counts"] is None:
+        return f"{line['camera_id']}: unknown, the gate is closed ({line['gate_closed']})"
+    counts = ", ".join(f"{number} {name}" for name, number in line["counts"].items()) or "nothing"
+    standing = [thing for thing in line["things"] if thing["place_id"]]
+    stands = "".join(f"; a {thing['class_name']} stands{_within(thing['zones'])}" for thing in standing)
+    health = f"; {', '.join(line['health'])}" if line["health"] else ""
+    return f"{line['camera_id']}: {counts}{stands}{health}"
+
+
 def at_s(at_ns: int, first_ns: int) -> float:
     """Return seconds since the source's first picture."""
     return round((at_ns - first_ns) / _NS, 3)
@@ -93,6 +118,10 @@ def iso(at_ns: int) -> str:
 def _ns(text: str) -> int:
     moment = datetime.fromisoformat(text)
     return int(moment.timestamp()) * _NS + moment.microsecond * 1_000
+
+
+def _within(zones: Sequence[str]) -> str:
+    return f" in {', '.join(zones)}" if zones else ""
 
 
 def _counts(zone: observation_pb2.ZoneCounts) -> Mapping[str, int] | None:

@@ -130,7 +130,7 @@ def test_every_field_of_a_destination_arrives(tmp_path: Path) -> None:
          "cameras[0].zones[0].polygon[1][0]", "1.5", "in that range"),
         ("- id: a\n  source: x\n  zones: [{id: z, polygon: [[0, 0], [1, 1]]}]", 5,
          "cameras[0].zones[0].polygon", "2 corners", "add corners"),
-        ("- id: a\n  source: x\n  sampling: {pictures: keyframe}", 5, "cameras[0].sampling.pictures", "keyframe", "did"),
+        ("- id: a\n  source: x\n  sampling: {pictures: keyfrmes}", 5, "cameras[0].sampling.pictures", "key", "did"),
         ("- id: a\n  source: x\n  sampling: {min_gap_s: 60}", 5, "cameras[0].sampling.min_gap_s", "60", "the larger"),
         ("- id: a\n  source: x\n  views: [{id: v}]", 5, "cameras[0].views", "[{id}]", "write []"),
         ("- id: a\n  source: x\n  name:", 5, "cameras[0].name", "nothing", "remove the field"),

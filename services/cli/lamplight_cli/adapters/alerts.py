@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -15,8 +14,8 @@ TOPIC = "alerts"
 POLL_MS = 200
 
 
-def events(bus: BusSettings, since_ms: int, until: Callable[[], bool]) -> Iterator[Mapping[str, Any]]:
-    """Yield the CloudEvents told since `since_ms` (Unix milliseconds), then new ones, until `until()` holds."""
+def events(bus: BusSettings, since_ms: int, until: Callable[[], bool]) -> Iterator[bytes]:
+    """Yield the CloudEvents (JSON) told since `since_ms` (Unix milliseconds), then new ones, until `until()` holds."""
     with closing(KafkaConsumer(**consumer_options(bus, "alerts-tail"))) as consumer:
         _seek(consumer, bus.wire_topic(TOPIC), since_ms)
         while not until():
@@ -24,7 +23,7 @@ def events(bus: BusSettings, since_ms: int, until: Callable[[], bool]) -> Iterat
             for record in sorted(
                 (each for batch in polled.values() for each in batch), key=lambda each: each.timestamp
             ):
-                yield json.loads(record.value)
+                yield record.value
 
 
 def _seek(consumer: Any, topic: str, since_ms: int) -> None:

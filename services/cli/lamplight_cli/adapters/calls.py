@@ -10,7 +10,7 @@ import grpc
 from lamplight_kit.errors import BadInput, LamplightError
 from lamplight_kit.rpc import blocking_channel, problems_of
 
-TIMEOUT_S = 40.0
+TIMEOUT_S = 90.0  # above the services' own, who say better what they waited for
 
 
 class CallFailedError(LamplightError):

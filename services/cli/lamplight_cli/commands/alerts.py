@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -40,6 +41,6 @@ def tail(for_s: float | None, since_s: float, data: Path, *, as_json: bool) -> N
     for event in events(bus, since_ms, lambda: end_s is not None and time.monotonic() >= end_s):
         line = alert_line(event, None)
         if as_json:
-            say_json({**line, "event": event})
+            say_json({**line, "event": json.loads(event)})
         else:
             say(alert_words(line))

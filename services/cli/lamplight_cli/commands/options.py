@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from lamplight_kit.errors import BadInput
 
+from lamplight_cli.files.document import Document
 from lamplight_cli.output import say, say_json
 from lamplight_cli.running.folder import Folder
 from lamplight_cli.where import DEFAULT_FOLDER, Where, where_of
 
 if TYPE_CHECKING:
     from lamplight_kit.kafka.settings import BusSettings
+    from lamplight_kit.store import EvidenceStore
 
 _Command = Callable[..., Any]
 
@@ -39,6 +43,24 @@ def file(name: str, text: str) -> Callable[[_Command], _Command]:
 def where(data: Path) -> Where:
     """Return where the system is that the user means."""
     return where_of(Folder(data.absolute()))
+
+
+def store(folder: Path | None) -> EvidenceStore | None:
+    """Return what keeps redacted pictures in `folder`; None without one."""
+    from lamplight_kit.store import EvidenceStore  # noqa: PLC0415 - imports obstore
+
+    return None if folder is None else EvidenceStore(folder.absolute().as_uri())
+
+
+@contextmanager
+def at_lines(document: Document | None) -> Iterator[None]:
+    """Put the user's own lines to what is found wrong with a file after it was read."""
+    try:
+        yield
+    except BadInput as error:
+        if document is None or any(problem.file for problem in error.problems):
+            raise
+        raise document.at_lines(error.problems) from error
 
 
 def plain(name: str) -> str:

@@ -19,11 +19,11 @@ from lamplight_kit.clock import SystemClock
 from lamplight_kit.errors import LamplightError, Stop
 from lamplight_kit.kafka.settings import BusSettings
 from lamplight_kit.kafka.topics import create_topics
-from lamplight_models import default_folder, ensure
-from lamplight_models.progress import telling
+from lamplight_models import default_folder
 
 from lamplight_cli.adapters import readiness
 from lamplight_cli.apply import Applied, Wishes, apply
+from lamplight_cli.models import ensure_models
 from lamplight_cli.running import parts
 from lamplight_cli.running.board import Board, board
 from lamplight_cli.running.folder import Folder
@@ -80,8 +80,7 @@ class _System:
     def start(self) -> None:
         """Fetch what is missing, start what services stand on, then the services."""
         began_s = time.monotonic()
-        with telling(sys.stderr) as tell:
-            ensure(default_folder(os.environ), tell=tell)
+        ensure_models()
         self._token, self._service_token = self._folder.tokens()
         own_milvus = not self._wanted.milvus and parts.installed(parts.MILVUS_PROGRAM)
         self._ports = self._folder.ports(parts.port_names(own_milvus=own_milvus))
