@@ -146,7 +146,7 @@ class Api(AsyncPart):
 def parts(settings: IngestSettings, clock: Clock) -> Sequence[Component]:
     """Return the parts of one worker, in the order in which they start."""
     bus = settings.bus()
-    outbox = KafkaOutbox(bus, "ingest", ["observations", "camera-states", "commands", "audit"])
+    outbox = KafkaOutbox(bus, "ingest-outbox", ["observations", "camera-states", "commands", "audit"])
     changes = Changes()
     cameras, states = Table("cameras", changes.saw), Table("camera-states")
     detect = DetectStreams(settings.detect_addresses, settings.token, settings.pending_bytes, settings.replica)
@@ -160,7 +160,7 @@ def parts(settings: IngestSettings, clock: Clock) -> Sequence[Component]:
     )
     around = Around(sources.of, detect, clock, settings.replica, settings.stall_after_s)
     handler = CameraHandler()
-    fleet = Fleet(handler, outbox, states, around)
+    fleet = Fleet(handler, outbox, cameras, states, around)
     detect.tell(fleet)
     api = CameraApi(
         outbox,

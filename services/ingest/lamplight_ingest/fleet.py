@@ -1,9 +1,9 @@
 """All cameras of this worker: starts, restarts and stops them as the partitions held say; tells states, ticks.
 
 The handler says what is to be watched, this thread makes it so, over and over, so that nothing hangs on the moment
-at which a command or a rebalance was handled. A partition that goes is watched for a moment longer: its next holder
-writes a higher epoch, so nothing counts twice, and a transaction that failed (the handler forgets and takes back)
-disturbs no camera.
+at which a command or a rebalance was handled. What the handler says takes effect once the table of cameras, which shows
+committed records alone, says the same: a command whose transaction fails has no effect. A partition that goes is
+watched for a moment longer: its next holder writes a higher epoch, so nothing counts twice.
 """
 
 from __future__ import annotations
@@ -35,10 +35,13 @@ class Fleet:
 
     name = "cameras"
 
-    def __init__(self, handler: CameraHandler, outbox: Outbox, states: TableView, around: Around) -> None:
-        """Watch what `handler` holds; tell states and ticks through `outbox`; `states` is `camera-states`."""
+    def __init__(
+        self, handler: CameraHandler, outbox: Outbox, cameras: TableView, states: TableView, around: Around
+    ) -> None:
+        """Watch what `handler` holds; tell states and ticks through `outbox`; read `cameras` and `camera-states`."""
         self._handler = handler
         self._outbox = outbox
+        self._cameras = cameras
         self._states = states
         self._around = around
         self._runs: dict[str, CameraRun] = {}
@@ -117,7 +120,7 @@ class Fleet:
         for camera_id in list(self._runs):
             self._keep_or_end(camera_id, holding, now_s)
         for camera_id, camera in holding.cameras.items():
-            if camera_id not in self._runs:
+            if camera_id not in self._runs and self._is_committed(camera_id, camera):
                 self._begin(camera, holding)
         if now_s >= self._next_tick_s:
             self._next_tick_s = max(self._next_tick_s + TICK_S, now_s)
@@ -125,19 +128,25 @@ class Fleet:
         self._has_looked = True
 
     def _keep_or_end(self, camera_id: str, holding: Holding, now_s: float) -> None:
-        run, camera = self._runs[camera_id], holding.cameras.get(camera_id)
+        run, camera, partition = self._runs[camera_id], holding.cameras.get(camera_id), self._partition_of[camera_id]
+        if partition not in holding.partitions:
+            if now_s - self._lost_at_s.setdefault(partition, now_s) >= HAND_OVER_S:
+                self._end(camera_id)
+            return
+        if not self._is_committed(camera_id, camera):
+            return
         if camera is not None:
             if _is_another(run.camera, camera) or self._known_epoch(camera_id, holding) > run.epoch:
                 self._end(camera_id)
                 self._begin(camera, holding, above=run.epoch)
-            run.camera = camera
-            return
-        partition = self._partition_of[camera_id]
-        if partition in holding.partitions:
+            self._runs[camera_id].camera = camera
+        else:
             run.watch.end("the camera was removed")
             self._end(camera_id)
-        elif now_s - self._lost_at_s.setdefault(partition, now_s) >= HAND_OVER_S:
-            self._end(camera_id)
+
+    def _is_committed(self, camera_id: str, camera: camera_pb2.Camera | None) -> bool:
+        """Tell whether what the handler says of a camera (None: nothing) is what the topic holds."""
+        return self._cameras.get(camera_id) == camera
 
     def _begin(self, camera: camera_pb2.Camera, holding: Holding, above: int = 0) -> None:
         epoch = max(above, self._known_epoch(camera.id, holding)) + 1

@@ -15,7 +15,7 @@ from lamplight_ingest.plan import completed
 
 INPUTS = ("commands",)
 STATE = ("cameras", "camera-states")
-"""`camera-states` is not written in the stage's transactions, but by whoever watches; it is read back for its epochs."""
+"""`camera-states` is not written in the stage's transactions, but by whoever watches; its epochs are read back."""
 
 
 @dataclass(frozen=True)
