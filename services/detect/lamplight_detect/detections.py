@@ -84,7 +84,8 @@ def iou(ours: Boxes, theirs: Boxes) -> NDArray[np.float32]:
     """Return intersection over union [N, M], 0 where both boxes are empty."""
     shared = intersection(ours, theirs)
     union = area(ours)[:, None] + area(theirs)[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    share: NDArray[np.float32] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return share
 
 
 def clip(boxes_xyxy: Boxes, frame_hw: tuple[int, int]) -> Boxes:

@@ -36,8 +36,16 @@ def steps_of(counted: Counted | None) -> frozenset[tuple[str, str, int]]:
     )
 
 
-def is_due(stored: Stored, at_ns: int, *, places_changed: bool, counted: Counted | None, health: frozenset[int],
-           scene_due: bool, every_s: float) -> bool:
+def is_due(
+    stored: Stored,
+    at_ns: int,
+    *,
+    places_changed: bool,
+    counted: Counted | None,
+    health: frozenset[int],
+    scene_due: bool,
+    every_s: float,
+) -> bool:
     """Tell whether a picture of `at_ns` is to be released and stored."""
     gap_s = (at_ns - stored.at_ns) / NS_PER_S
     first = stored.at_ns == 0

@@ -29,7 +29,7 @@ BROKEN_EVERY_S = 1.0
 class KnownPlaces(Protocol):
     """The places of a camera as the topic `places` holds them."""
 
-    def __call__(self, camera_id: str) -> place_pb2.Places | None:
+    def __call__(self, camera_id: str, /) -> place_pb2.Places | None:
         """Return them, or None where there are none."""
         ...
 

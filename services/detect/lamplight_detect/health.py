@@ -11,7 +11,7 @@ from lamplight_detect.change import Luma
 DARK_P95 = 40
 """Grey level below which 95 % of a dark picture lie."""
 CARD_FLAT_SHARE = 0.65
-"""Pixels that equal their right and lower neighbours: a card has 0.87, the flattest scene tuned on (bare asphalt) 0.42."""
+"""Pixels that equal their right and lower neighbours: a card has 0.87, bare asphalt 0.42, any other scene less."""
 CARD_EDGE_SHARE = 0.002
 EDGE_STEP = 40
 """A card carries writing or a drawing, so some neighbours differ by this much."""

@@ -99,6 +99,13 @@ def _place(place: place_pb2.Place, vehicles: frozenset[str]) -> Place:
     group = "cycle" if place.class_name in CYCLES else "vehicle" if place.class_name in vehicles else "thing"
     box = place.box.left_px, place.box.top_px, place.box.right_px, place.box.bottom_px
     return Place(
-        place.place_id, place.class_name, group, box, place.since_ns, place.seen_ns, place.still_s, place.score,
+        place.place_id,
+        place.class_name,
+        group,
+        box,
+        place.since_ns,
+        place.seen_ns,
+        place.still_s,
+        place.score,
         sightings=SURE_SIGHTINGS,
     )

@@ -151,9 +151,7 @@ def _followed(place: Place, before: Place, sighting: Sighting, moment: Moment) -
 def _begin(sighting: Sighting, moment: Moment, number: int) -> Place:
     place_id = f"{moment.camera_id}-{moment.at_ns // 1_000_000:x}-{moment.seq:x}-{number}"
     at_ns = moment.at_ns
-    return Place(
-        place_id, sighting.class_name, sighting.group, sighting.box_xyxy, at_ns, at_ns, 0.0, sighting.score
-    )
+    return Place(place_id, sighting.class_name, sighting.group, sighting.box_xyxy, at_ns, at_ns, 0.0, sighting.score)
 
 
 def _told(before: Sequence[Place], after: tuple[Place, ...]) -> Step:

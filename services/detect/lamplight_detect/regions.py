@@ -69,9 +69,7 @@ def thing(shot: Shot, place: Place, zone_ids: Sequence[str], number: int, sealer
     return _region(source, cut(shot.picture, box, others, THING_SIDE_PX), shot, sealer)
 
 
-def _region(
-    source: region_pb2.RegionSource, picture: RedactedPicture, shot: Shot, sealer: Sealer
-) -> region_pb2.Region:
+def _region(source: region_pb2.RegionSource, picture: RedactedPicture, shot: Shot, sealer: Sealer) -> region_pb2.Region:
     for quality in QUALITIES:
         sealed = sealer.sealed(picture, shot.source, quality)
         if len(sealed) <= MAX_BYTES:

@@ -70,15 +70,13 @@ def things_carried(
 ) -> tuple[observation_pb2.Thing, ...]:
     """Return the things of the picture before, grown older where they stand."""
     passing = [
-        Sighting(one.class_name, "cycle" if one.class_name in CYCLES else "vehicle", _box(one), one.score, True)
+        Sighting(one.class_name, "cycle" if one.class_name in CYCLES else "vehicle", _box(one), one.score, is_sure=True)
         for one in before
         if not one.place_id
     ]
-    held = zones_of(
-        np.array([one.box_xyxy for one in passing], np.float32).reshape(-1, 4), watched.zones, frame_hw
-    )
+    held = zones_of(np.array([one.box_xyxy for one in passing], np.float32).reshape(-1, 4), watched.zones, frame_hw)
     zoned = [
-        Sighting(one.class_name, one.group, one.box_xyxy, one.score, True, zone_ids)
+        Sighting(one.class_name, one.group, one.box_xyxy, one.score, is_sure=True, zone_ids=zone_ids)
         for one, zone_ids in zip(passing, held, strict=True)
     ]
     return told_things(zoned, standing, at_ns, watched, frame_hw)

@@ -23,7 +23,7 @@ CYCLES = frozenset({"bicycle", "motorcycle"})
 
 @dataclass(frozen=True)
 class Sighting:
-    """A thing seen in one picture; `group` holds the classes that a detector confuses, `is_sure` what is new by itself."""
+    """A thing seen in one picture; `group`: classes that a detector confuses, `is_sure`: may open a place by itself."""
 
     class_name: str
     group: str
@@ -82,9 +82,7 @@ def sightings(
             bool(score >= report),
             zone_ids,
         )
-        for box, score, class_id, zone_ids in zip(
-            things.boxes_xyxy, things.scores, things.class_ids, held, strict=True
-        )
+        for box, score, class_id, zone_ids in zip(things.boxes_xyxy, things.scores, things.class_ids, held, strict=True)
     ]
 
 

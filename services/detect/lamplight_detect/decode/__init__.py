@@ -1,4 +1,4 @@
-"""Decoding: encoded pictures into arrays, within bounds checked before a decoder runs; the only decoders of Lamplight."""
+"""Decoding: encoded pictures into arrays, within bounds that are checked before any decoder runs."""
 
 from lamplight_detect.decode.limits import Unreadable
 from lamplight_detect.decode.pictures import Decoder, Picture, Stamp

@@ -31,36 +31,12 @@ class GapCheck:
         for nal in nals(access_unit):
             kind = nal[0] & 0x1F
             if kind == _SPS:
-                state = state._with_sps(nal)
+                state = _with_sps(state, nal)
             elif kind == _IDR:
                 return replace(state, last_reference=0), False
             elif kind == _SLICE:
-                return state._after_slice(nal)
+                return _after_slice(state, nal)
         return state, False
-
-    def _with_sps(self, nal: bytes) -> GapCheck:
-        bits = _Bits(_unescaped(nal[1:]))
-        try:
-            frame_num_bits, separate, allowed = _read_sps(bits)
-        except IndexError:
-            return self
-        return replace(self, frame_num_bits=frame_num_bits, separate_planes=separate, gaps_allowed=allowed)
-
-    def _after_slice(self, nal: bytes) -> tuple[GapCheck, bool]:
-        if self.frame_num_bits == 0:
-            return self, False
-        bits = _Bits(_unescaped(nal[1:_HEAD_BYTES]))
-        try:
-            for _ in range(3):  # first_mb_in_slice, slice_type, pic_parameter_set_id
-                bits.exp_golomb()
-            bits.take(2 if self.separate_planes else 0)
-            frame_num = bits.take(self.frame_num_bits)
-        except IndexError:
-            return self, True
-        last, modulus = self.last_reference, 1 << self.frame_num_bits
-        gap = last is not None and frame_num not in {last, (last + 1) % modulus} and not self.gaps_allowed
-        is_reference = nal[0] & 0x60 != 0
-        return replace(self, last_reference=frame_num if is_reference else last), gap
 
 
 def nals(access_unit: bytes) -> Iterator[bytes]:
@@ -70,6 +46,32 @@ def nals(access_unit: bytes) -> Iterator[bytes]:
         nal = access_unit[start:after]
         if nal:
             yield nal
+
+
+def _with_sps(state: GapCheck, nal: bytes) -> GapCheck:
+    bits = _Bits(_unescaped(nal[1:]))
+    try:
+        frame_num_bits, separate, allowed = _read_sps(bits)
+    except IndexError:
+        return state
+    return replace(state, frame_num_bits=frame_num_bits, separate_planes=separate, gaps_allowed=allowed)
+
+
+def _after_slice(state: GapCheck, nal: bytes) -> tuple[GapCheck, bool]:
+    if state.frame_num_bits == 0:
+        return state, False
+    bits = _Bits(_unescaped(nal[1:_HEAD_BYTES]))
+    try:
+        for _ in range(3):  # first_mb_in_slice, slice_type, pic_parameter_set_id
+            bits.exp_golomb()
+        bits.take(2 if state.separate_planes else 0)
+        frame_num = bits.take(state.frame_num_bits)
+    except IndexError:
+        return state, True
+    last, modulus = state.last_reference, 1 << state.frame_num_bits
+    gap = last is not None and frame_num not in {last, (last + 1) % modulus} and not state.gaps_allowed
+    is_reference = nal[0] & 0x60 != 0
+    return replace(state, last_reference=frame_num if is_reference else last), gap
 
 
 def _unescaped(payload: bytes) -> bytes:

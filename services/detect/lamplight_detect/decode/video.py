@@ -57,7 +57,7 @@ class VideoDecoder(Generic[Mark]):
         self._waiting[self._number] = (stamp, is_wanted)
         while len(self._waiting) > MAX_WAITING:
             self._waiting.popitem(last=False)
-        packet = av.Packet(data)
+        packet = cast("av.Packet[av.VideoStream]", av.Packet(data))
         packet.pts = packet.dts = self._number
         return self._run(packet)
 
@@ -82,7 +82,7 @@ class VideoDecoder(Generic[Mark]):
             message = "a picture behind a gap found, a key picture expected; it is left out until the next key picture"
             raise Unreadable(message)
 
-    def _run(self, packet: av.Packet | None) -> list[Decoded[Mark]]:
+    def _run(self, packet: av.Packet[av.VideoStream] | None) -> list[Decoded[Mark]]:
         try:
             frames = self._context.decode(packet)
         except (FFmpegError, MemoryError, ValueError) as error:
@@ -96,7 +96,9 @@ class VideoDecoder(Generic[Mark]):
         stamp, is_wanted = self._waiting.pop(frame.pts or 0, (None, False))
         if frame.is_corrupt:
             self._reset()
-            message = f"{self.codec}: a damaged picture found, a whole one expected; left out until the next key picture"
+            message = (
+                f"{self.codec}: a damaged picture found, a whole one expected; left out until the next key picture"
+            )
             raise Unreadable(message)
         if stamp is None:
             return None

@@ -56,12 +56,12 @@ class Gate:
         self.things, self.faces, self.policy = things, faces, policy
 
     def look(self, view: View) -> Detections:
-        """Return everything the first pass sees in the whole picture, from the lowest score on; GateClosed at a fault."""
+        """Return all that the first pass sees in the whole picture, from the lowest score on; GateClosed at a fault."""
         try:
             return believable(self.things.find(view.bgr, self.policy.whole_score), view.frame_hw)
         except LamplightError as error:
             raise GateClosed(str(error)) from None
-        except Exception as error:  # whatever a model's runtime raises, nothing was searched
+        except Exception as error:  # noqa: BLE001 - whatever a runtime raises, nothing was searched
             raise GateClosed(_fault(error)) from None
 
     def glance(self, view: View, whole: Detections, recent: Recent) -> Sample:
@@ -82,7 +82,7 @@ class Gate:
             raise
         except LamplightError as error:
             raise GateClosed(str(error)) from None
-        except Exception as error:  # whatever a model's runtime raises, nothing was searched
+        except Exception as error:  # noqa: BLE001 - whatever a runtime raises, nothing was searched
             raise GateClosed(_fault(error)) from None
 
     def _release(self, view: View, whole: Detections, recent: Recent, standing_vehicles: Boxes) -> Released:

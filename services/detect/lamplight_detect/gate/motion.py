@@ -41,7 +41,7 @@ def coarse(mask: Mask) -> Mask:
     rows, columns = -(-height // CELL_PX), -(-width // CELL_PX)
     whole = np.zeros((rows * CELL_PX, columns * CELL_PX), np.bool_)
     whole[:height, :width] = mask
-    found: Mask = whole.reshape(rows, CELL_PX, columns, CELL_PX).any(axis=(1, 3))
+    found: Mask = np.any(whole.reshape(rows, CELL_PX, columns, CELL_PX), axis=(1, 3))
     return found
 
 

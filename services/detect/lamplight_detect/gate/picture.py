@@ -57,5 +57,5 @@ class RedactedPicture:
         rows, columns = -(-height // GRID_PX), -(-width // GRID_PX)
         whole = np.zeros((rows * GRID_PX, columns * GRID_PX), np.bool_)
         whole[:height, :width] = self.mask
-        found: Mask = whole.reshape(rows, GRID_PX, columns, GRID_PX).any(axis=(1, 3))
+        found: Mask = np.any(whole.reshape(rows, GRID_PX, columns, GRID_PX), axis=(1, 3))
         return found

@@ -18,9 +18,7 @@ def vehicles(found: Detections, manifest: Manifest, policy: Policy) -> Detection
 
 def bands(found: Detections, manifest: Manifest, policy: Policy) -> Boxes:
     """Return a band [N, 4] for each vehicle that may carry a plate, from 35 % to 105 % of its box's height."""
-    plated = [
-        index for index in manifest.indices(Kind.VEHICLE) if manifest.classes[index].name not in WITHOUT_PLATE
-    ]
+    plated = [index for index in manifest.indices(Kind.VEHICLE) if manifest.classes[index].name not in WITHOUT_PLATE]
     return bands_of(vehicles(found, manifest, policy).of(plated).boxes_xyxy, policy)
 
 
@@ -28,6 +26,6 @@ def bands_of(boxes_xyxy: Boxes, policy: Policy) -> Boxes:
     """Return the band of each box [N, 4]."""
     left, top, right, bottom = boxes_xyxy.T
     height = bottom - top
-    return np.stack(
-        [left, top + policy.band_from * height, right, top + policy.band_to * height], axis=1
-    ).astype(np.float32)
+    return np.stack([left, top + policy.band_from * height, right, top + policy.band_to * height], axis=1).astype(
+        np.float32
+    )

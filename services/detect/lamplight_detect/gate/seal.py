@@ -67,5 +67,7 @@ class Sealer:
             picture_sha256=sha256,
             masked_share=picture.masked_share,
         ).SerializeToString(deterministic=True)
-        seal = seal_pb2.Seal(attestation=attestation, key_id=self._signer.key_id, signature=self._signer.sign(attestation))
+        seal = seal_pb2.Seal(
+            attestation=attestation, key_id=self._signer.key_id, signature=self._signer.sign(attestation)
+        )
         return seal.SerializeToString(deterministic=True)

@@ -58,7 +58,8 @@ def output_of(outputs: dict[str, NDArray[np.float32]], name: str, shape: tuple[i
     if not np.isfinite(found).all():
         message = f"NaN or infinity in model output {name} found, numbers expected; run `lamplight doctor`"
         raise ModelFault(message)
-    return found[0]
+    first: NDArray[np.float32] = found[0]
+    return first
 
 
 def believable(found: Detections, frame_hw: tuple[int, int]) -> Detections:

@@ -75,7 +75,9 @@ def _levels(manifest: Manifest, input_hw: tuple[int, int]) -> list[tuple[str, st
     levels = []
     for stride, named in sorted(by_stride.items()):
         if named.keys() < {"scores", "sides"}:
-            message = f"model {manifest.name}: outputs {sorted(named)} at stride {stride} found, scores and sides expected"
+            message = (
+                f"model {manifest.name}: outputs {sorted(named)} at stride {stride} found, scores and sides expected"
+            )
             raise ModelFault(message)
         rows, columns = -(-input_hw[0] // stride), -(-input_hw[1] // stride)
         down, across = np.mgrid[:rows, :columns].astype(np.float32)
