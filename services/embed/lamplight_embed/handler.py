@@ -49,7 +49,9 @@ class EmbedHandler:
     def _embedding(self, region: region_pb2.Region) -> embedding_pb2.Embedding:
         kind = region_pb2.RegionKind.Name(region.source.kind).removeprefix("REGION_KIND_").lower()
         sealed = self._verifier.open(region)
-        embedding = embedding_pb2.Embedding(source=region.source, model_sha256=self._encoder.model_sha256)
+        embedding = embedding_pb2.Embedding(
+            source=region.source, model_sha256=self._encoder.model_sha256, dimension=self._encoder.dimension
+        )
         try:
             with meters.SECONDS.time():
                 vector = self._encoder.encode(self._pixels(sealed))
@@ -60,7 +62,6 @@ class EmbedHandler:
         meters.REGIONS.labels(kind, "embedded").inc()
         embedding.kind = embedding_pb2.VECTOR_KIND_POOLED
         embedding.grid_rows = embedding.grid_columns = 1
-        embedding.dimension = len(vector)
         embedding.vectors = packed(vector)
         return embedding
 
