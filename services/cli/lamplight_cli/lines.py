@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -97,8 +98,8 @@ def observation_words(line: Mapping[str, Any]) -> str:
     if line["counts"] is None:
         return f"{line['camera_id']}: unknown, the gate is closed ({line['gate_closed']})"
     counts = ", ".join(f"{number} {name}" for name, number in line["counts"].items()) or "nothing"
-    standing = [thing for thing in line["things"] if thing["place_id"]]
-    stands = "".join(f"; a {thing['class_name']} stands{_within(thing['zones'])}" for thing in standing)
+    standing = Counter(f"{each['class_name']}{_within(each['zones'])}" for each in line["things"] if each["place_id"])
+    stands = "".join(f"; standing: {number} {what}" for what, number in sorted(standing.items()))
     health = f"; {', '.join(line['health'])}" if line["health"] else ""
     return f"{line['camera_id']}: {counts}{stands}{health}"
 

@@ -64,14 +64,25 @@ def watch(wanted: Wanted, warn: Callable[[str], None]) -> Iterator[Line]:
     for frame in replay.frames():
         yield from flow.pass_on(frame)
     for summary in replay.summaries():
+        refusals = flow.refusals[summary.camera_id]
+        all_refused = summary.frames > 0 and refusals.count == summary.frames
         yield {
             "kind": "summary",
             "camera_id": summary.camera_id,
             "frames": summary.frames,
             "dropped": summary.dropped,
+            "refused": refusals.count,
             "seconds": round(summary.seconds, 3),
-            "error": summary.error,
+            "error": refusals.reason if all_refused and summary.error is None else summary.error,
         }
+
+
+@dataclass
+class Refusals:
+    """Pictures of a source that could not be decoded."""
+
+    count: int = 0
+    reason: str = ""
 
 
 class Flow:
@@ -80,6 +91,7 @@ class Flow:
     def __init__(self, wanted: Wanted, warn: Callable[[str], None]) -> None:
         """Make every stage; those that nothing needs are left out."""
         self._cameras = {camera.id: camera for camera in wanted.cameras}
+        self.refusals = {camera.id: Refusals() for camera in wanted.cameras}
         self._warn = warn
         self._clock = Clock()
         zones = {camera.id: _zones(camera, wanted.situations) for camera in wanted.cameras}
@@ -99,7 +111,7 @@ class Flow:
         first_ns = self._clock.first_ns(frame)
         result = self._detect.detector.handle(frame, self._cameras[frame.camera_id])
         if result.verdict.outcome == frame_pb2.Verdict.OUTCOME_REFUSED:
-            self._warn(f"{frame.camera_id}: picture {frame.seq} refused: {result.verdict.reason}")
+            self._refused(frame, result.verdict.reason)
         for record in result.records:
             if record.topic == "observations":
                 yield from self._observed(record, first_ns)
@@ -134,6 +146,13 @@ class Flow:
                 problems.extend(self._enrolled(situation, str(folder.examples[0].path.parent.parent)))
         if problems:
             raise BadInput(tuple(problems))
+
+    def _refused(self, frame: frame_pb2.Frame, reason: str) -> None:
+        """Count it; say each reason once while it lasts."""
+        refusals = self.refusals[frame.camera_id]
+        if refusals.reason != reason:
+            self._warn(f"{frame.camera_id}: picture {frame.seq} refused: {reason}")
+        refusals.count, refusals.reason = refusals.count + 1, reason
 
     def _observed(self, record: Outgoing, first_ns: int) -> Iterator[Line]:
         observation = record.message

@@ -186,7 +186,7 @@ def test_ports_are_remembered_and_differ(tmp_path: Path) -> None:
 def test_a_plain_board_says_what_changes_and_no_more(tmp_path: Path) -> None:
     """A log of a running system has a line a change, and no colours."""
     path = tmp_path / "out"
-    with path.open("w", encoding="utf-8") as out, PlainBoard(out) as board:
+    with path.open("w", encoding="utf-8") as out, PlainBoard(out, ManualClock()) as board:
         for state in (State("x", "ready", pid=5), State("x", "ready", pid=5), State("x", "waiting", "why", 0, 2)):
             board.show([state])
     assert path.read_text(encoding="utf-8") == "x        ready    pid 5\nx        waiting  2 restarts, why\n"

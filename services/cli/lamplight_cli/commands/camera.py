@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +74,11 @@ def remove(camera_id: str, data: Path, *, as_json: bool) -> None:
 
 
 def _line(entry: Any) -> Mapping[str, Any]:
+    from lamplight_cli.lines import iso  # noqa: PLC0415 - imports the contracts
+
     camera, state = entry.camera, entry.state
     word = state.State.Name(state.state).removeprefix("STATE_").lower() if entry.HasField("state") else None
-    since = datetime.fromtimestamp(state.since_ns / 1e9, tz=UTC).isoformat() if state.since_ns else None
+    since = iso(state.since_ns) if state.since_ns else None
     return {
         "kind": "camera",
         "id": camera.id,

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 
 import click
+from lamplight_kit import log
 from lamplight_kit.errors import BadInput, LamplightError, SettingsError, Stop
 
 FAILED = 1
@@ -51,6 +52,7 @@ def root() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command of `arguments`; return its exit status."""
+    log.configure("cli", "warning")  # on stderr: stdout is for what was asked for
     try:
         status = root.main(args=list(arguments), prog_name="lamplight", standalone_mode=False)
     except click.ClickException as error:

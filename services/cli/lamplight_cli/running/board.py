@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
+from lamplight_kit.clock import Clock, SystemClock
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -14,6 +16,8 @@ from rich.text import Text
 from lamplight_cli.running.process import State
 
 _COLOURS = {"ready": "green", "unready": "yellow", "starting": "cyan", "waiting": "red", "ended": "dim"}
+_UNDONE = frozenset({"starting", "unready"})
+PATIENCE_S = 10.0
 
 
 class Board(Protocol):
@@ -40,16 +44,18 @@ class Board(Protocol):
 
 def board(out: TextIO) -> Board:
     """Return a moving board where `out` is a terminal, a plain one elsewhere."""
-    return MovingBoard(Console(file=out)) if out.isatty() else PlainBoard(out)
+    return MovingBoard(Console(file=out)) if out.isatty() else PlainBoard(out, SystemClock())
 
 
 class PlainBoard:
-    """A line whenever a part's state changes; no colours."""
+    """A line whenever a part's state changes, or why it is not ready after so long; no colours."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, clock: Clock) -> None:
         """Write to `out`."""
         self._out = out
-        self._last: dict[str, str] = {}
+        self._clock = clock
+        self._last: dict[str, State] = {}
+        self._said_s: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         """Nothing to begin."""
@@ -62,11 +68,15 @@ class PlainBoard:
 
     def show(self, states: Sequence[State]) -> None:
         """Write the states that differ from the last ones shown."""
+        now_s = self._clock.monotonic_s()
         for state in states:
-            text = f"{state.word:9}{_detail(state)}".rstrip()
-            if self._last.get(state.name) != text:
-                self._last[state.name] = text
-                self.say(f"{state.name:9}{text}")
+            last = self._last.get(state.name)
+            is_news = last is None or (last.word, last.pid, last.restarts) != (state.word, state.pid, state.restarts)
+            is_late = state.word in _UNDONE and now_s - self._said_s.get(state.name, now_s) > PATIENCE_S
+            if is_news or (is_late and last is not None and last.why != state.why):
+                self._last[state.name], self._said_s[state.name] = state, now_s
+                shown = replace(state, why="") if is_news and state.word == "starting" else state
+                self.say(f"{state.name:9}{state.word:9}{_detail(shown)}".rstrip())
 
     def say(self, line: str) -> None:
         """Write a line."""

@@ -35,7 +35,10 @@ class Specification:
 
 @dataclass(frozen=True)
 class State:
-    """How a process is: `starting`, `ready`, `unready`, `waiting` (to be started again) or `ended`, and why."""
+    """How a process is, and why.
+
+    `word` is `starting` (until it is first ready), `ready`, `unready`, `waiting` (to be started again) or `ended`.
+    """
 
     name: str
     word: str
@@ -72,6 +75,7 @@ class KeptProcess:
         self._started_s = 0.0
         self._start_again_s = 0.0
         self._deaths_in_a_row = 0
+        self._was_ready = False
         self.restarts = 0
         self.state = State(specification.name, "starting")
 
@@ -91,6 +95,7 @@ class KeptProcess:
                 start_new_session=True,  # Ctrl-C is ours: we drain in order
             )
         self._started_s = self._clock.monotonic_s()
+        self._was_ready = False
         self.state = self._said("starting")
 
     def look(self) -> State:
@@ -131,7 +136,8 @@ class KeptProcess:
         except OSError:
             return self._said("starting")
         if why is not None:
-            return self._said("unready", why)
+            return self._said("unready" if self._was_ready else "starting", why)
+        self._was_ready = True
         return self._said("ready")
 
     def _died(self, status: int, now_s: float) -> None:
