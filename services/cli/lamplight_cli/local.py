@@ -73,7 +73,7 @@ def watch(wanted: Wanted, warn: Callable[[str], None]) -> Iterator[Line]:
             "dropped": summary.dropped,
             "refused": refusals.count,
             "seconds": round(summary.seconds, 3),
-            "error": refusals.reason if all_refused and summary.error is None else summary.error,
+            "error": refusals.first if all_refused and summary.error is None else summary.error,
         }
 
 
@@ -82,7 +82,8 @@ class Refusals:
     """Pictures of a source that could not be decoded."""
 
     count: int = 0
-    reason: str = ""
+    first: str = ""
+    last: str = ""
 
 
 class Flow:
@@ -150,9 +151,10 @@ class Flow:
     def _refused(self, frame: frame_pb2.Frame, reason: str) -> None:
         """Count it; say each reason once while it lasts."""
         refusals = self.refusals[frame.camera_id]
-        if refusals.reason != reason:
+        if refusals.last != reason:
             self._warn(f"{frame.camera_id}: picture {frame.seq} refused: {reason}")
-        refusals.count, refusals.reason = refusals.count + 1, reason
+        refusals.count, refusals.last = refusals.count + 1, reason
+        refusals.first = refusals.first or reason
 
     def _observed(self, record: Outgoing, first_ns: int) -> Iterator[Line]:
         observation = record.message

@@ -18,6 +18,7 @@ from lamplight_cli.where import DEFAULT_FOLDER, Where, where_of
 
 if TYPE_CHECKING:
     from lamplight_kit.kafka.settings import BusSettings
+    from lamplight_kit.seal import KeyRing
     from lamplight_kit.store import EvidenceStore
 
 _Command = Callable[..., Any]
@@ -50,6 +51,17 @@ def store(folder: Path | None) -> EvidenceStore | None:
     from lamplight_kit.store import EvidenceStore  # noqa: PLC0415 - imports obstore
 
     return None if folder is None else EvidenceStore(folder.absolute().as_uri())
+
+
+def learn_keys(data: Path, keys: KeyRing) -> None:
+    """Add what the gates of the system have published, where one runs."""
+    from lamplight_cli.adapters.keys import learn  # noqa: PLC0415 - imports Kafka's client
+    from lamplight_cli.running.folder import NotRunningError  # noqa: PLC0415 - beside its use
+
+    try:
+        learn(bus(where(data), "verify"), keys)
+    except NotRunningError:
+        return
 
 
 @contextmanager
