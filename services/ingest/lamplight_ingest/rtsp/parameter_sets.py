@@ -1,0 +1,82 @@
+"""The parameter sets in force: the last of each kind and id, from the description or in band."""
+
+from __future__ import annotations
+
+from lamplight_ingest.rtsp.nal import START, Codec
+
+MAX_SET_BYTES = 8 << 10
+MAX_SETS = 64
+_HEAD_BYTES = 160  # an id lies within the first bytes of a set
+_H264_SPS, _H264_PPS = 7, 8
+_HEVC_SPS, _HEVC_PPS = 33, 34
+
+
+class ParameterSets:
+    """Keeps sets in the order in which a decoder wants them; `annex_b` is what goes before a key picture."""
+
+    def __init__(self, codec: Codec, nals: tuple[bytes, ...] = ()) -> None:
+        """Begin with `nals`, without start codes."""
+        self._codec = codec
+        self._sets: dict[tuple[int, int], bytes] = {}
+        self.annex_b = b""
+        for nal in nals:
+            self.put(nal)
+
+    def put(self, nal: bytes) -> None:
+        """Take a set in place of the one with its kind and id; what is no set, or absurd, is passed over."""
+        if not self._codec.header_bytes < len(nal) <= MAX_SET_BYTES:
+            return
+        kind = self._codec.type_of(nal[0])
+        if kind not in self._codec.parameter_sets:
+            return
+        key = (kind, set_id(self._codec, nal))
+        if self._sets.get(key) == nal or (key not in self._sets and len(self._sets) >= MAX_SETS):
+            return
+        self._sets[key] = nal
+        self.annex_b = b"".join(START + self._sets[each] for each in sorted(self._sets))
+
+
+def set_id(codec: Codec, nal: bytes) -> int:
+    """Return a parameter set's id (H.264 7.3.2.1, 7.3.2.2; H.265 7.3.2.1 to 7.3.2.3); 0 where it cannot be read."""
+    bits = _Bits(nal[: _HEAD_BYTES].replace(b"\x00\x00\x03", b"\x00\x00"))
+    kind = codec.type_of(nal[0])
+    bits.skip(8 * codec.header_bytes)
+    if codec.header_bytes == 1:
+        bits.skip(24 if kind == _H264_SPS else 0)  # profile, constraints, level
+        return bits.exp_golomb()
+    if kind == _HEVC_PPS:
+        return bits.exp_golomb()
+    vps_id = bits.read(4)
+    if kind != _HEVC_SPS:
+        return vps_id
+    _skip_profile_tier_level(bits, bits.read(3))
+    return bits.exp_golomb()
+
+
+def _skip_profile_tier_level(bits: _Bits, sub_layers: int) -> None:
+    """Step over H.265 7.3.3: 96 bits in all, then what each sub-layer says for itself."""
+    bits.skip(1 + 96)
+    flags = [(bits.read(1), bits.read(1)) for _ in range(8 if sub_layers else 0)]
+    bits.skip(sum(88 * profile + 8 * level for profile, level in flags[:sub_layers]))
+
+
+class _Bits:
+    """Reads bits from the front; past the end there are zeros."""
+
+    def __init__(self, data: bytes) -> None:
+        self._value = int.from_bytes(data, "big")
+        self._left = 8 * len(data)
+
+    def skip(self, count: int) -> None:
+        self._left -= count
+
+    def read(self, count: int) -> int:
+        self._left -= count
+        return self._value >> self._left & (1 << count) - 1 if self._left >= 0 else 0
+
+    def exp_golomb(self) -> int:
+        """Return an unsigned Exp-Golomb number (H.264 9.1); 0 for one that is cut or absurdly long."""
+        zeros = 0
+        while self._left > 0 and not self.read(1):
+            zeros += 1
+        return (1 << zeros) - 1 + self.read(zeros) if zeros <= 16 else 0

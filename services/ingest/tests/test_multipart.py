@@ -1,0 +1,84 @@
+"""MJPEG over HTTP: however the bytes fall, the pictures come out whole, and nothing grows without bound."""
+
+from __future__ import annotations
+
+import ingest_media as media
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lamplight_ingest.multipart import MAX_HEADER_BYTES, Parts, TooLarge, boundary_of
+
+PICTURES = [media.jpeg(b"one"), media.jpeg(b"\r\n two \r\n\r\n"), media.png(), media.jpeg(b"four")]
+
+
+def body(pictures: list[bytes], *, length: str = "right", delimiter: bytes = b"--cam", lead: bytes = b"") -> bytes:
+    """Return a multipart body as cameras write it."""
+    parts = [lead]
+    for picture in pictures:
+        told = {"right": len(picture), "long": len(picture) + 50, "short": 3}.get(length)
+        header = b"Content-Type: image/jpeg\r\n" + (b"Content-Length: %d\r\n" % told if told else b"")
+        parts.append(delimiter + b"\r\n" + header + b"\r\n" + picture + b"\r\n")
+    return b"".join(parts) + delimiter
+
+
+@given(st.lists(st.integers(0, 2000), max_size=12), st.sampled_from(["right", "long", "short", "none"]))
+def test_pictures_come_out_whole_however_the_bytes_fall(cuts: list[int], length: str) -> None:
+    """With a length that is right, wrong or absent, in any pieces."""
+    whole = body(PICTURES, length=length, lead=b"\r\n")
+    places = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
+    parts = Parts(b"--cam", 10_000)
+    found = [part for start, end in zip(places, places[1:], strict=False) for part in parts.feed(whole[start:end])]
+    assert found == PICTURES
+
+
+def test_a_whole_jpeg_is_given_before_the_next_one_begins() -> None:
+    """A camera of one picture a minute is not a minute late."""
+    parts = Parts(b"--cam", 10_000)
+    assert parts.feed(body(PICTURES[:1]).removesuffix(b"\r\n--cam")) == PICTURES[:1]
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        b"x" * 50_000,
+        b"--cam\r\n" + b"X-More: y\r\n" * 5_000,
+        b"--cam\r\n\r\n" + b"\xff\xd8" * 10_000,
+        b"--cam\r\nContent-Length: 2000000000\r\n\r\n",
+    ],
+)
+def test_what_never_ends_is_refused(endless: bytes) -> None:
+    """Garbage, headers, pictures: each has a bound, and what is told past it is not waited for."""
+    parts = Parts(b"--cam", 10_000)
+    with pytest.raises(TooLarge):
+        for at in range(0, len(endless), 1000):
+            parts.feed(endless[at : at + 1000])
+            assert len(parts._held) <= 10_000 + MAX_HEADER_BYTES + 1000
+    with pytest.raises(TooLarge):
+        Parts(b"--cam", 10_000).feed(endless)
+
+
+@given(st.lists(st.binary(max_size=300), max_size=30))
+def test_any_bytes_are_cut_or_refused(pieces: list[bytes]) -> None:
+    """Whatever comes: bounded parts, or a refusal."""
+    parts = Parts(b"--", 500)
+    for piece in pieces:
+        try:
+            assert all(len(part) <= 500 + 300 for part in parts.feed(piece))
+        except TooLarge:
+            return
+
+
+@pytest.mark.parametrize(
+    ("content_type", "expected"),
+    [
+        ("multipart/x-mixed-replace; boundary=cam", b"--cam"),
+        ("multipart/x-mixed-replace;boundary=--cam", b"--cam"),
+        ('Multipart/X-Mixed-Replace; charset=x; boundary="a b"', b"--a b"),
+        ("multipart/x-mixed-replace", None),
+        ("image/jpeg", None),
+        ("", None),
+    ],
+)
+def test_boundaries(content_type: str, expected: bytes | None) -> None:
+    """As cameras write them."""
+    assert boundary_of(content_type) == expected
