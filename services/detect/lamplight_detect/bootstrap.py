@@ -34,7 +34,7 @@ from lamplight_detect.examine import Examiner, Pace, Store
 from lamplight_detect.gate import Gate, Policy, Sealer
 from lamplight_detect.handler import Detector
 from lamplight_detect.models.centerface import CenterFace
-from lamplight_detect.models.finder import Finder
+from lamplight_detect.models.finder import Session as ModelSession
 from lamplight_detect.models.nanodet import NanoDet
 from lamplight_detect.redact import Redactor
 from lamplight_detect.settings import DetectSettings, default_models
@@ -64,17 +64,19 @@ def local(
     pace: Pace | None = None,
     replica: str = "detect-local",
     situation_zones: Callable[[str], frozenset[str]] = lambda _camera_id: frozenset(),
+    record: Callable[[ModelSession], ModelSession] = lambda session: session,
 ) -> Local:
     """Return detect's handler and redactor for one process.
 
     `store` keeps sealed pictures (anything with `put(key, sealed_jpeg)`; None: they are made and not kept);
     `data_dir` keeps the signing key (None: a key for this process alone); `models` is the folder of ready models;
-    `situation_zones` names the zones of a camera that situations look at. Raises `Stop` where a model is not ready.
+    `situation_zones` names the zones of a camera that situations look at; `record` may stand before each model's
+    session. Raises `Stop` where a model is not ready.
     """
     clock = SystemClock()
     folder = models or default_models()
     key = SigningKey.made(clock.now_ns()) if data_dir is None else SigningKey.kept(data_dir, clock.now_ns())
-    gate = _gate(folder / "nanodet.yaml", folder / "centerface.yaml", 1, None)
+    gate = _gate(folder / "nanodet.yaml", folder / "centerface.yaml", record)
     sealer = _sealer(gate, key)
     examiner = Examiner(gate, sealer, store or _Nowhere(), _key_of(namespace), pace or Pace())
     detector = Detector(examiner, situation_zones=situation_zones)
@@ -93,12 +95,8 @@ def build(settings: DetectSettings) -> Sequence[Component]:
         settings.kafka_security,
         {"camera": settings.camera_partitions, "district": settings.district_partitions},
     )
-    gate = _gate(
-        settings.models / settings.things_model,
-        settings.models / settings.faces_model,
-        workers,
-        settings.model_timeout_s,
-    )
+    gate = _gate(settings.models / settings.things_model, settings.models / settings.faces_model, lambda one: one)
+    gate = _timed(gate, workers, settings.model_timeout_s)
     sealer = _sealer(gate, key)
     store = EvidenceStore(settings.store_url)
     pace = Pace(settings.scene_min_s, settings.scene_max_s)
@@ -125,14 +123,17 @@ def build(settings: DetectSettings) -> Sequence[Component]:
     return [outbox, Tables(bus, list(tables.values())), published, server]
 
 
-def _gate(things: Path, faces: Path, workers: int, timeout_s: float | None) -> Gate:
+def _gate(things: Path, faces: Path, around: Callable[[ModelSession], ModelSession]) -> Gate:
     """Return the gate on verified models that answer as their manifests say."""
     cv2.setNumThreads(1)
-    finders: list[Finder] = [NanoDet(_session(things)), CenterFace(_session(faces))]
-    if timeout_s is not None:
-        threads = Threads(workers)
-        finders = [TimedFinder(finder, threads, timeout_s) for finder in finders]
-    return Gate(finders[0], finders[1], Policy())
+    return Gate(NanoDet(around(_session(things))), CenterFace(around(_session(faces))), Policy())
+
+
+def _timed(gate: Gate, workers: int, timeout_s: float) -> Gate:
+    """Return the same gate, closing where a model hangs."""
+    threads = Threads(workers)
+    things, faces = (TimedFinder(finder, threads, timeout_s) for finder in (gate.things, gate.faces))
+    return Gate(things, faces, gate.policy)
 
 
 def _session(path: Path) -> Session:

@@ -1,0 +1,145 @@
+"""`lamplight bench detect`: what detect costs beside the decodes and the model calls that nobody could do without.
+
+Both sides run in one process and one thread over the same made-up street, fp32, and count CPU time. The bare side
+replays exactly the encoded pictures that detect decoded and the (model, input shape) calls that it made.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+from lamplight.camera.v1 import camera_pb2
+from lamplight.frame.v1 import frame_pb2
+from lamplight_kit.onnx import Manifest
+from numpy.typing import NDArray
+
+from lamplight_detect.bootstrap import local
+from lamplight_detect.gate.encode import jpeg
+from lamplight_detect.gate.masks import redact
+from lamplight_detect.models import finder as finders
+
+FRAME_HW = 360, 640
+FRAMES = 60
+GAP_NS = 2_000_000_000
+START_NS = 1_700_000_000_000_000_000
+LIMIT = 0.85
+
+
+@dataclass
+class Recorder:
+    """Stands before a session and notes the shapes that it is called with."""
+
+    session: finders.Session
+    calls: list[tuple[Path, tuple[int, ...]]] = field(default_factory=list)
+
+    @property
+    def manifest(self) -> Manifest:
+        """The model's manifest."""
+        return self.session.manifest
+
+    def run(self, tensor: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Run the model."""
+        self.calls.append((self.manifest.file, tensor.shape))
+        return self.session.run(tensor)
+
+
+def run(models: Path | None = None, frames: int = FRAMES) -> dict[str, object]:
+    """Return the bench as `lamplight bench` prints it; `frames` pictures, two seconds apart, most of them changed."""
+    pictures = street(frames)
+    calls: list[tuple[Path, tuple[int, ...]]] = []
+    detect = local(models=models, record=lambda session: Recorder(session, calls))
+    camera = camera_pb2.Camera(id="bench", sampling=camera_pb2.Sampling(min_gap_s=2, max_gap_s=30))
+    detect.detector.handle(_frame(0, pictures[0]), camera)
+    calls.clear()
+    began_s = time.process_time()
+    results = [detect.detector.handle(_frame(1 + n, data), camera) for n, data in enumerate(pictures)]
+    ours_s = time.process_time() - began_s
+    bare_s = bare(pictures, calls)
+    measures = [
+        _measure("cpu_a_frame", 1_000 * ours_s / frames, "ms"),
+        _measure("bare_cpu_a_frame", 1_000 * bare_s / frames, "ms"),
+        _measure("model_calls_a_frame", len(calls) / frames, ""),
+        _measure("released_share", sum(result.released for result in results) / frames, ""),
+        {
+            "name": "bare_over_detect_fp32",
+            "value": round(bare_s / ours_s, 3),
+            "unit": "ratio",
+            "limit": LIMIT,
+            "limit_is": "at least",
+            "ratio": round(bare_s / ours_s, 3),
+        },
+    ]
+    return {"bench": "detect", "machine": machine(), "measures": measures}
+
+
+def bare(pictures: Sequence[bytes], calls: Sequence[tuple[Path, tuple[int, ...]]]) -> float:
+    """Return the CPU seconds of decoding `pictures` and making `calls` with nothing around them."""
+    sessions = {file: _session(file) for file, _ in calls}
+    tensors = {shape: np.random.default_rng(0).random(shape, np.float32) for _, shape in calls}
+    for file, shape in dict.fromkeys(calls):
+        _call(sessions[file], tensors[shape])
+    began_s = time.process_time()
+    for data in pictures:
+        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    for file, shape in calls:
+        _call(sessions[file], tensors[shape])
+    return time.process_time() - began_s
+
+
+def street(frames: int) -> list[bytes]:
+    """Return JPEGs of a made-up street: rough ground, a dark block that moves on in four pictures of five."""
+    height, width = FRAME_HW
+    coarse = np.random.default_rng(2).integers(70, 190, (height // 8, width // 8, 3), np.uint8)
+    ground = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.uint8, copy=False)
+    made = []
+    for number in range(frames):
+        scene = ground.copy()
+        at = 20 + 12 * (number - number // 5) % (width - 120)
+        scene[200:260, at : at + 90] = 30
+        made.append(jpeg(redact(scene, {}, None, None)))
+    return made
+
+
+def machine() -> dict[str, object]:
+    """Return what the figures were taken on."""
+    return {
+        "cpus": os.cpu_count(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "onnxruntime": onnxruntime.__version__,
+    }
+
+
+def _frame(number: int, data: bytes) -> frame_pb2.Frame:
+    return frame_pb2.Frame(
+        camera_id="bench",
+        epoch=1,
+        seq=number,
+        at_ns=START_NS + number * GAP_NS,
+        codec="mjpeg",
+        data=data,
+        is_key=True,
+        examine=True,
+    )
+
+
+def _session(file: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+
+
+def _call(session: onnxruntime.InferenceSession, tensor: NDArray[np.float32]) -> None:
+    session.run(None, {session.get_inputs()[0].name: tensor})
+
+
+def _measure(name: str, value: float, unit: str) -> dict[str, object]:
+    return {"name": name, "value": round(value, 3), "unit": unit, "limit": None, "limit_is": None, "ratio": None}
