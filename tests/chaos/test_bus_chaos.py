@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -132,7 +133,8 @@ def _run(broker: LocalKafka, folder: Path, messages: int, kills: int, broker_kil
     feeder.start()
     try:
         for share, whom in moments:
-            _until(lambda share=share: effects.read() >= share * messages, timeout_s, f"{share:.2f} of the effects")
+            passed = partial(_has_read, effects, round(share * messages))
+            _until(passed, timeout_s, f"{share:.2f} of the effects")
             time.sleep(chance.uniform(0, 0.15))
             if whom == "stage":
                 victim.kill()
@@ -152,6 +154,10 @@ def _run(broker: LocalKafka, folder: Path, messages: int, kills: int, broker_kil
         victim.process.kill()
         outbox.stop(1)
         effects.close()
+
+
+def _has_read(reader: Reader, count: int) -> bool:
+    return reader.read() >= count
 
 
 def _judge(found: list[tuple[str, str]], messages: int) -> None:

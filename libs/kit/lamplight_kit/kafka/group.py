@@ -46,6 +46,10 @@ class Group:
             heartbeat_interval_ms=HEARTBEAT_MS,
         )
         self._consumer.subscribe([bus.wire_topic(topic) for topic in inputs])
+        # Known before the first join: a leader that shares out a topic it has not heard of yet rejoins at once, and
+        # kafka-python 3.0.12 never ends a rejoin whose reason has gone meanwhile (coordinator/base.py, need_rejoin).
+        for topic in inputs:
+            self._consumer.partitions_for_topic(bus.wire_topic(topic))
 
     def poll(self, timeout_ms: int, max_records: int) -> Mapping[TopicPartition, Sequence[Any]]:
         """Return what came within `timeout_ms`, and join or rejoin the group where that is due."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
 from kafka import TopicPartition
+from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from lamplight_kit.errors import Stop
@@ -74,6 +76,13 @@ class Holding:
             self._take(now)
             self._membership = now
         return {}
+
+    def rejoin(self) -> None:
+        """Make the consumer anew, under the same name."""
+        if self._group is not None:
+            group, self._group = self._group, None
+            with suppress(KafkaError, OSError):
+                group.close()
 
     def settled(self) -> bool:
         """Tell whether the group agrees and all state is there."""
@@ -169,10 +178,9 @@ class Holding:
         self._restored, self._membership = set(), None
         self._positions, self._marks, self._careful, self._regions = {}, {}, {}, {}
         self._failures += 1
-        if self._failures % _PATIENCE == 0 and self._group is not None:
+        if self._failures % _PATIENCE == 0:
             # A new consumer also reads the certificates anew: kafka-python keeps its SSL context for life.
-            group, self._group = self._group, None
-            group.close()
+            self.rejoin()
 
     # -- progress ------------------------------------------------------------------------------------------------
 

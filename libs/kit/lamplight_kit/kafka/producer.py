@@ -85,8 +85,8 @@ class TransactionalProducer:
         except queue.Empty:
             text = f"no answer from {self._bus.bootstrap_servers} within {seconds:.0f} s"
             raise UncleanError(text) from None
-        if isinstance(error, UncleanError):
-            raise error
+        if isinstance(error, UncleanError | ValueError | TypeError | AttributeError):
+            raise error  # clean or not, it would be the same next time: a fault of ours
         if error is not None:
             text = f"{type(error).__name__}: {error}"
             raise UncleanError(text) from error

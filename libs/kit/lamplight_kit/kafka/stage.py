@@ -23,7 +23,7 @@ from lamplight_kit import trace
 from lamplight_kit.errors import Refuse, Retry, Skip, Stop
 from lamplight_kit.kafka import metrics
 from lamplight_kit.kafka.batch import Batch, Dead, read_batch
-from lamplight_kit.kafka.codec import encode
+from lamplight_kit.kafka.codec import Wire, encode
 from lamplight_kit.kafka.deadletter import letter_wire
 from lamplight_kit.kafka.holding import Holding
 from lamplight_kit.kafka.marks import MAX_ATTEMPTS, Mark
@@ -33,6 +33,8 @@ from lamplight_kit.kafka.topics import check_topics, topics_of
 from lamplight_kit.kafka.types import HEADER_TRACE, Handler, Outgoing, Record
 
 POLL_MS = 250
+JOIN_POLL_MS = 2_000  # a join that a short poll breaks off goes on, but is only looked at in the next poll
+JOIN_S = 30.0  # others may be slow to stop; a member that hangs longer joins anew
 PAUSE_S = (0.1, 5.0)  # the first pause after a failure, and the longest
 _log = structlog.get_logger("lamplight.bus")
 
@@ -75,7 +77,7 @@ class Stage:
         self._holding = Holding(bus, name, self._inputs, self._state, handler, self._stopping.is_set)
         self._pause_s = PAUSE_S[0]
         self._thread = threading.Thread(target=self._run, name=f"stage-{name}", daemon=True)
-        self._heard_at = time.monotonic()
+        self._heard_at = self._settled_at = time.monotonic()
 
     def start(self) -> None:
         """Begin in a thread; `unready` says how it goes."""
@@ -113,10 +115,6 @@ class Stage:
             except FencedInstanceIdError as error:
                 text = f"another process runs as member {self._bus.member!r}; give every replica a name of its own"
                 raise Stop(text) from error
-            except Retry as error:
-                self._failed(error, "retrying")
-                self._holding.undo()
-                self._rest()
             except (UncleanError, KafkaError, OSError) as error:
                 self._failed(error, "rebuilding")
                 metrics.REBUILT.labels(self.name).inc()
@@ -125,13 +123,24 @@ class Stage:
 
     def _turn(self) -> None:
         holding = self._holding
-        polled = holding.poll(POLL_MS, self._bus.max_batch)
+        polled = holding.poll(POLL_MS if holding.settled() else JOIN_POLL_MS, self._bus.max_batch)
         if not holding.settled():
             self._reason = "joining the group"
+            if time.monotonic() - self._settled_at > JOIN_S:
+                self._settled_at = time.monotonic()
+                _log.warning("joining again", stage=self.name, after_s=JOIN_S)
+                holding.rejoin()
             return
+        self._settled_at = time.monotonic()
         if polled:
             self._heard_at = time.monotonic()
-            self._work(polled)
+            try:
+                self._work(polled)
+            except Retry as error:
+                self._failed(error, "retrying")
+                holding.undo()
+                self._rest()
+                return
             self._pause_s = PAUSE_S[0]
         elif time.monotonic() - self._heard_at > 2:
             holding.probe()
@@ -161,36 +170,44 @@ class Stage:
             return
         self._holding.mark({place: Mark(end) for place, end in batch.ends.items()})
         try:
-            outgoing = self._handle(batch.records)
+            wires = self._handle(batch.records)
         except (Skip, Refuse):
             # Some message of it: find it by going through them alone, from the state before the batch.
             self._holding.undo(careful=batch.ends)
             return
-        self._commit(outgoing, batch.dead, batch.ends)
-        self._told(batch, len(outgoing), time.perf_counter() - began)
+        self._commit(wires, batch.dead, batch.ends)
+        self._told(batch, len(wires), time.perf_counter() - began)
 
-    def _handle(self, records: Sequence[Record]) -> Sequence[Outgoing]:
-        if len(records) != 1:
-            return self._handler.handle(records) if records else ()
+    def _handle(self, records: Sequence[Record]) -> Sequence[Wire]:
+        if not records:
+            return []
+        if len(records) > 1:
+            return [self._encoded(out) for out in self._handler.handle(records)]
         with trace.within(records[0].headers.get(HEADER_TRACE, "")) as own:
             made = self._handler.handle(records)
-        return [
-            out
-            if HEADER_TRACE in out.headers
-            else Outgoing(out.topic, out.key, out.message, out.partition, {**out.headers, HEADER_TRACE: own})
-            for out in made
-        ]
+        return [self._encoded(out, own) for out in made]
+
+    def _encoded(self, out: Outgoing, traceparent: str = "") -> Wire:
+        wire = encode(out)
+        size, most = len(wire.value or b""), self._topics.named(out.topic).max_bytes
+        if size > most:
+            text = (
+                f"what comes of it for {out.topic} is {size} bytes, at most {most} expected; make the message smaller"
+            )
+            raise Refuse(text)
+        if traceparent and HEADER_TRACE not in out.headers:
+            wire.headers.append((HEADER_TRACE, traceparent.encode()))
+        return wire
 
     def _commit(
         self,
-        outgoing: Sequence[Outgoing],
+        effects: Sequence[Wire],
         dead: Sequence[Dead],
         ends: Mapping[TopicPartition, int],
         left: Mark | None = None,
     ) -> None:
-        wires = [encode(out) for out in outgoing]
-        wires += [letter_wire(self._bus, self._deadletter, self.name, letter) for letter in dead]
-        self._holding.commit(wires, ends, left)
+        letters = [letter_wire(self._bus, self._deadletter, self.name, letter) for letter in dead]
+        self._holding.commit([*effects, *letters], ends, left)
         for letter in dead:
             metrics.FAILED.labels(self.name, "DeadLetter").inc()
             _log.error(
@@ -242,25 +259,25 @@ class Stage:
             self._commit((), [Dead(raw, text, mark.attempts)], ends, left)
         else:
             self._holding.mark({place: Mark(mark.end, mark.attempts + 1)})
-            outgoing, dead = self._try(place, raw, batch, mark)
-            self._commit(outgoing, dead, ends, left)
-            if dead or outgoing is _NOTHING:
+            tried = self._try(place, raw, batch, mark)
+            if isinstance(tried, Dead | None):
+                self._commit((), [tried] if tried else (), ends, left)
+                # The handler broke off half-way: its state is what was committed, not what it left.
                 self._holding.restore([place.partition])
             else:
-                self._told(batch, len(outgoing), time.perf_counter() - began)
+                self._commit(tried, (), ends, left)
+                self._told(batch, len(tried), time.perf_counter() - began)
 
-    def _try(
-        self, place: TopicPartition, raw: Any, batch: Batch, mark: Mark
-    ) -> tuple[Sequence[Outgoing], Sequence[Dead]]:
+    def _try(self, place: TopicPartition, raw: Any, batch: Batch, mark: Mark) -> Sequence[Wire] | Dead | None:
         try:
-            return self._handle(batch.records), ()
+            return self._handle(batch.records)
         except Skip as error:
             metrics.FAILED.labels(self.name, "Skip").inc()
             record = batch.records[0]
             _log.info("skipped", stage=self.name, topic=record.topic, key=record.key, offset=raw.offset, why=str(error))
-            return _NOTHING, ()
+            return None
         except Refuse as error:
-            return _NOTHING, [Dead(raw, str(error), mark.attempts + 1)]
+            return Dead(raw, str(error), mark.attempts + 1)
         except Retry:
             # It lives: an attempt that waits for something outside says nothing against the message.
             self._holding.mark({place: mark})
@@ -272,6 +289,3 @@ class Stage:
             self._holding.leave()
         except (KafkaError, OSError) as error:
             _log.warning("left without telling the group", stage=self.name, error=f"{type(error).__name__}: {error}")
-
-
-_NOTHING: Sequence[Outgoing] = []
