@@ -123,7 +123,8 @@ class Fleet:
             if camera_id not in self._runs and self._is_committed(camera_id, camera):
                 self._begin(camera, holding)
         if now_s >= self._next_tick_s:
-            self._next_tick_s = max(self._next_tick_s + TICK_S, now_s)
+            late = now_s >= self._next_tick_s + TICK_S
+            self._next_tick_s = TICK_S + (now_s if late else self._next_tick_s)
             self._tick(holding)
         self._has_looked = True
 

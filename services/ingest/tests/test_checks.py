@@ -47,9 +47,7 @@ def camera(**fields: Any) -> camera_pb2.Camera:
 
 def test_a_right_camera_has_no_problem() -> None:
     """Nor has one that says only what it must."""
-    bare = camera_pb2.Camera(
-        id="a", source="/media/a.mp4", district="east", time_zone="UTC", retention_days=1
-    )
+    bare = camera_pb2.Camera(id="a", source="/media/a.mp4", district="east", time_zone="UTC", retention_days=1)
     assert problems_of([camera(), bare], DOORS) == ()
 
 
@@ -71,15 +69,19 @@ def test_a_right_camera_has_no_problem() -> None:
         ({"evidence_every_s": -1}, ["evidence_every_s"]),
         ({"time_zone": "Europe/Londn"}, ["time_zone"]),
         ({"time_zone": ""}, ["time_zone"]),
-        ({"place": camera_pb2.GeoPlace(lon=181, lat=float("nan"), heading_deg=-1)}, [
-            "place.lon", "place.lat", "place.heading_deg"
-        ]),
+        (
+            {"place": camera_pb2.GeoPlace(lon=181, lat=float("nan"), heading_deg=-1)},
+            ["place.lon", "place.lat", "place.heading_deg"],
+        ),
         ({"sampling": camera_pb2.Sampling(min_gap_s=5, max_gap_s=2)}, ["sampling.max_gap_s"]),
         ({"sampling": camera_pb2.Sampling(min_gap_s=-1)}, ["sampling.min_gap_s"]),
         ({"sampling": camera_pb2.Sampling(min_gap_s=float("inf"))}, ["sampling.min_gap_s"]),
         ({"zones": [zone(corners=SQUARE[:2])]}, ["zones[0].polygon"]),
         ({"zones": [zone(corners=[(0, 0), (0.5, 0.5), (1, 1)])]}, ["zones[0].polygon"]),
-        ({"zones": [zone(corners=[(0, 0), (2, 0), (0, float("nan"))])]}, ["zones[0].polygon[1]", "zones[0].polygon[2]"]),
+        (
+            {"zones": [zone(corners=[(0, 0), (2, 0), (0, float("nan"))])]},
+            ["zones[0].polygon[1]", "zones[0].polygon[2]"],
+        ),
         ({"zones": [zone("a"), zone("a")]}, ["zones[1].id"]),
         ({"zones": [zone("Bus Lane")]}, ["zones[0].id"]),
         ({"lines": [line(end=(0, 0))]}, ["lines[0]"]),

@@ -197,7 +197,7 @@ def test_live_addresses_are_refused() -> None:
 
 
 def test_no_decoder_is_opened(tmp_path: Path) -> None:
-    """libavformat may open no decoder: what a picture holds stays unknown to this process."""
+    """Libavformat may open no decoder: what a picture holds stays unknown to this process."""
     import av
     from lamplight_ingest.adapters.container import open_container
 

@@ -62,7 +62,12 @@ def test_settings_become_doors_and_addresses(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("ALLOWED_SCHEMES", "rtsp,gopher"), ("FILE_ROOTS", "media"), ("SOURCE_TIMEOUT_S", "0"), ("MAX_PICTURE_BYTES", "x")],
+    [
+        ("ALLOWED_SCHEMES", "rtsp,gopher"),
+        ("FILE_ROOTS", "media"),
+        ("SOURCE_TIMEOUT_S", "0"),
+        ("MAX_PICTURE_BYTES", "x"),
+    ],
 )
 def test_a_wrong_setting_is_told_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """The start stops with it."""

@@ -17,7 +17,6 @@ from lamplight_ingest.model import Picture, SourceAway, SourceRefused
 
 _BUSY = frozenset({httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE})
 _WHOLE_PICTURE_TIMEOUTS = 3
-_CHUNK = 65536
 
 
 class HttpSource:
@@ -109,7 +108,7 @@ class HttpSource:
         """Read a body within its bounds of bytes and time."""
         until_s = time.monotonic() + self._whole_s
         held = bytearray()
-        for chunk in response.iter_raw(_CHUNK):
+        for chunk in response.iter_raw():  # as it comes: httpx would hold a slow body back to fill larger chunks
             held += chunk
             if len(held) > self._max_bytes:
                 text = self._client.said(f"more than {self._max_bytes} bytes found in a picture; ask for a smaller one")

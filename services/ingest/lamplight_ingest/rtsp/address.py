@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urlsplit
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
 """RFC 7826, 22.14.1."""
@@ -63,6 +63,9 @@ def control_url(base: str, control: str | None) -> str:
 def base_url(requested: str, content_base: str | None, content_location: str | None) -> str:
     """Return what controls are relative to: Content-Base, else Content-Location, else the request (C.1.1)."""
     for told in (content_base, content_location):
-        if told:
-            return told if "://" in told else urljoin(requested.replace("rtsp", "http", 1), told).replace("http", "rtsp", 1)
+        if told and "://" in told:
+            return told
+        if told and told.startswith("/"):
+            scheme, _, rest = requested.partition("://")
+            return f"{scheme}://{rest.partition('/')[0]}{told}"
     return requested

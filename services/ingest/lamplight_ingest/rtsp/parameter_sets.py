@@ -38,7 +38,7 @@ class ParameterSets:
 
 def set_id(codec: Codec, nal: bytes) -> int:
     """Return a parameter set's id (H.264 7.3.2.1, 7.3.2.2; H.265 7.3.2.1 to 7.3.2.3); 0 where it cannot be read."""
-    bits = _Bits(nal[: _HEAD_BYTES].replace(b"\x00\x00\x03", b"\x00\x00"))
+    bits = _Bits(nal[:_HEAD_BYTES].replace(b"\x00\x00\x03", b"\x00\x00"))
     kind = codec.type_of(nal[0])
     bits.skip(8 * codec.header_bytes)
     if codec.header_bytes == 1:

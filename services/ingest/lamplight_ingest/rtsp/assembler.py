@@ -1,0 +1,181 @@
+"""Packets become pictures: whole ones, or none (RFC 6184, 5.6 to 5.8; RFC 7798, 4.4).
+
+A picture ends with the packet whose marker is set. Some cameras set it on every slice, or never: it is believed once a
+key picture has been seen to carry exactly one, at its end, and until then a picture ends where the time stamp changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lamplight_ingest.rtsp.nal import START, Codec
+from lamplight_ingest.rtsp.parameter_sets import ParameterSets
+
+Emit = Callable[[bytes, bool, int], None]
+"""Takes a whole picture as Annex B, whether it is key, and its RTP time."""
+
+
+class Assembler:
+    """Puts one picture together at a time; `busy` while packets of any kind must be shown to it.
+
+    `gap` is set when something was lost, by whoever notices, and taken back by whoever tells of it.
+    """
+
+    def __init__(self, codec: Codec, sets: ParameterSets, emit: Emit, *, keys_only: bool, max_bytes: int) -> None:
+        """Give pictures of at most `max_bytes` to `emit`; `keys_only` keeps nothing of the others."""
+        self._codec = codec
+        self._sets = sets
+        self._emit = emit
+        self._keys_only = keys_only
+        self._max_bytes = max_bytes
+        self._trusts_marker = False
+        self._marker_lies = False
+        self.rtp_time = -1
+        self.gap = False
+        self._reset(-1)
+
+    def begin(self, rtp_time: int, *, lost: bool, opens: bool) -> None:
+        """Finish the picture at hand and begin that of `rtp_time`.
+
+        `lost`: packets are missing in between; then the picture before may lack its end, and the new one, unless this
+        packet `opens` it, its beginning.
+        """
+        self._learn()
+        self._finish(is_sure=not lost)
+        self._reset(rtp_time)
+        if lost and not opens:
+            self.break_off()
+
+    def break_off(self) -> None:
+        """Give up the picture at hand: something of it is missing or makes no sense."""
+        self._broken = self.gap = True
+        self.busy = False
+        self._parts, self._pieces, self._open_kind = [], [], None
+
+    def add(self, buffer: bytearray, start: int, stop: int, *, marker: bool) -> None:
+        """Take the payload of one packet (longer than a NAL unit's header) of the picture at hand."""
+        if self._broken:
+            return
+        had = len(self._parts)
+        self._payload(buffer, start, stop)
+        if len(self._parts) > had:
+            self._ends_with_marker = False
+        if marker and self._has_picture and not self._broken:
+            self._markers += 1
+            self._ends_with_marker = True
+            if self._trusts_marker:
+                self._finish(is_sure=True)
+
+    def opens_picture(self, buffer: bytearray, start: int, stop: int) -> bool:
+        """Tell whether a payload can only stand at the beginning of a picture: what precedes slices, or the first."""
+        codec, size = self._codec, self._codec.header_bytes
+        kind = codec.type_of(buffer[start])
+        if kind == codec.aggregate:
+            return start + size + 3 < stop and self.opens_picture(buffer, start + size + 2, stop)
+        slice_at = start + size
+        if kind == codec.fragment:
+            header = buffer[slice_at]
+            kind, slice_at = codec.fragment_type(header), slice_at + 1
+            if not header & 0x80:
+                return False
+        is_first_slice = slice_at < stop and bool(buffer[slice_at] & 0x80)  # first_mb_in_slice 0, first_slice_segment
+        return kind in codec.openers or (kind in codec.pictures and is_first_slice)
+
+    def _reset(self, rtp_time: int) -> None:
+        self.rtp_time = rtp_time
+        self.busy = False
+        self._parts: list[bytes] = []
+        self._pieces: list[bytes] = []
+        self._open_kind: int | None = None
+        self._bytes = 0
+        self._markers = 0
+        self._ends_with_marker = False
+        self._has_picture = self._has_sets = self._is_key = self._broken = self._done = False
+
+    def _learn(self) -> None:
+        if not self._has_picture or self._broken or self._done or not self._is_key:
+            return
+        self._marker_lies = self._marker_lies or self._markers > 1
+        self._trusts_marker = self._markers == 1 and self._ends_with_marker and not self._marker_lies
+
+    def _finish(self, *, is_sure: bool) -> None:
+        if self._done or not self.busy:
+            return
+        is_whole = self._has_picture and self._open_kind is None and is_sure
+        data = b"".join(self._parts)
+        if self._is_key or self._has_sets:
+            data = self._sets.annex_b + data
+        is_fit = is_whole and len(data) <= self._max_bytes
+        is_key, rtp_time = self._is_key, self.rtp_time
+        self._done, self.busy = True, False
+        self._parts, self._pieces, self._open_kind = [], [], None
+        if is_fit:
+            self._emit(data, is_key, rtp_time)
+        else:
+            self.gap = True
+
+    def _payload(self, buffer: bytearray, start: int, stop: int) -> None:
+        codec = self._codec
+        kind = codec.type_of(buffer[start])
+        if kind == codec.fragment:
+            self._fragment(buffer, start, stop)
+        elif self._open_kind is not None:
+            self.break_off()  # a fragment's end is missing
+        elif kind == codec.aggregate:
+            self._aggregate(buffer, start + codec.header_bytes, stop)
+        elif kind <= codec.last_single:
+            self._nal(kind, [bytes(buffer[start:stop])])
+        else:
+            self.break_off()  # interleaved forms, which are not set up
+
+    def _aggregate(self, buffer: bytearray, at: int, stop: int) -> None:
+        while at < stop and not self._broken:
+            end = at + 2 + (buffer[at] << 8 | buffer[at + 1]) if at + 2 <= stop else stop + 1
+            if end > stop:
+                self.break_off()
+            elif end > at + 2 + self._codec.header_bytes:
+                self._nal(self._codec.type_of(buffer[at + 2]), [bytes(buffer[at + 2 : end])])
+            at = end
+
+    def _fragment(self, buffer: bytearray, start: int, stop: int) -> None:
+        header_at = start + self._codec.header_bytes
+        header = buffer[header_at]
+        kind = self._codec.fragment_type(header)
+        is_start = bool(header & 0x80)
+        if (self._open_kind is not None) if is_start else (self._open_kind != kind):
+            self.break_off()
+            return
+        if is_start:
+            self._open_kind, self.busy = kind, True
+            self._pieces = [self._codec.fragment_nal_header(bytes(buffer[start:header_at]), header)]
+        self._pieces.append(bytes(buffer[header_at + 1 : stop]))
+        self._grow(stop - header_at)
+        if header & 0x40 and not self._broken:
+            pieces, self._pieces, self._open_kind = self._pieces, [], None
+            self._nal(kind, pieces)
+
+    def _nal(self, kind: int, pieces: list[bytes]) -> None:
+        codec = self._codec
+        is_picture = kind in codec.pictures
+        if kind in codec.parameter_sets:
+            self._sets.put(b"".join(pieces))
+            self._has_sets = True
+        elif self._done:
+            self._marker_lies = self._marker_lies or is_picture
+            self._trusts_marker = not self._marker_lies
+        elif self._is_wanted(kind, is_picture=is_picture):
+            self._parts += [START, *pieces]
+            self._has_picture = self._has_picture or is_picture
+            self._is_key = self._is_key or kind in codec.keys
+            self.busy = True
+            self._grow(len(START) + len(pieces[0]) if len(pieces) == 1 else len(START))
+
+    def _is_wanted(self, kind: int, *, is_picture: bool) -> bool:
+        if self._keys_only:
+            return kind in self._codec.keys or (self._is_key and is_picture)
+        return kind not in self._codec.ballast
+
+    def _grow(self, count: int) -> None:
+        self._bytes += count
+        if self._bytes > self._max_bytes:
+            self.break_off()

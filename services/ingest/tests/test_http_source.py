@@ -1,0 +1,297 @@
+"""HTTP cameras, against a small server that answers as a script says: polite, bounded, and silent about passwords."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import ingest_media as media
+import pytest
+from lamplight_ingest.adapters.http import HttpSource
+from lamplight_ingest.adapters.secrets import Credentials
+from lamplight_ingest.doors import Doors, parse
+from lamplight_ingest.model import Picture, SourceAway, SourceRefused
+from lamplight_kit.clock import ManualClock
+
+PASSWORD = "pass-word-never-shown"
+OPEN = Doors(allow_loopback=True)
+
+
+@dataclass
+class Camera:
+    """A server on loopback; `answer` is called with each request and writes what it likes."""
+
+    answer: Callable[[Any], None]
+    port: int = 0
+    seen: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """Return its address."""
+        return f"http://127.0.0.1:{self.port}/now.jpg"
+
+
+@contextlib.contextmanager
+def serving(answer: Callable[[Any], None]) -> Iterator[Camera]:
+    """Serve until the block ends."""
+    camera = Camera(answer)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            camera.seen.append({"path": self.path, **{name.lower(): value for name, value in self.headers.items()}})
+            with contextlib.suppress(ConnectionError):
+                camera.answer(self)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    camera.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield camera
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def say(handler: Any, status: int, body: bytes = b"", **headers: str) -> None:
+    """Answer whole."""
+    handler.send_response(status)
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def source(camera: Camera, credentials: Credentials | None = None, **more: Any) -> HttpSource:
+    """Return a source that polls without pause and waits briefly."""
+    bounds = {"gap_s": 0.0, "timeout_s": 1.0, "max_bytes": 10_000, **more}
+    doors = bounds.pop("doors", OPEN)
+    return HttpSource(parse(camera.url), credentials, doors, ManualClock(), **bounds)
+
+
+def first(found: HttpSource, count: int) -> list[Picture]:
+    """Return the first pictures of a source, and close it."""
+    found.open()
+    with contextlib.closing(found.pictures()) as pictures:
+        return list(itertools.islice(pictures, count))
+
+
+def scripted(*answers: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Return an answer that goes through `answers`, and stays at the last."""
+    rest = list(answers)
+    return lambda handler: (rest.pop(0) if len(rest) > 1 else rest[0])(handler)
+
+
+def test_snapshots_are_asked_for_with_the_last_ones_tags() -> None:
+    """The same picture again is told as that, by 304 and by its bytes; a new one is not."""
+    one, two = media.jpeg(b"one"), media.png()
+    date = "Tue, 14 Nov 2023 22:13:19 GMT"
+    answers = scripted(
+        lambda h: say(h, 200, one, ETag='"1"', Last_Modified=date),
+        lambda h: say(h, 304),
+        lambda h: say(h, 200, one),
+        lambda h: say(h, 200, two),
+    )
+    with serving(answers) as camera:
+        pictures = first(source(camera), 4)
+    assert [(found.codec, found.same_as_before) for found in pictures] == [
+        ("mjpeg", False),
+        ("mjpeg", True),
+        ("mjpeg", True),
+        ("png", False),
+    ]
+    assert [found.data for found in pictures] == [one, one, one, two]
+    assert pictures[0].source_at_ns == 1_699_999_999 * 10**9
+    assert "if-none-match" not in camera.seen[0]
+    assert (camera.seen[1]["if-none-match"], camera.seen[1]["if-modified-since"]) == ('"1"', date)
+    assert camera.seen[0]["accept-encoding"] == "identity"
+
+
+def test_a_busy_server_is_left_alone_as_long_as_it_asks() -> None:
+    """429 and 503 with Retry-After are no failure."""
+    answers = scripted(lambda h: say(h, 503, Retry_After="0"), lambda h: say(h, 200, media.jpeg()))
+    with serving(answers) as camera:
+        assert len(first(source(camera), 1)) == 1
+        assert len(camera.seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(401, SourceRefused), (404, SourceRefused), (403, SourceRefused), (500, SourceAway), (503, SourceAway)],
+)
+def test_a_status_says_refused_or_away(status: int, expected: type[Exception]) -> None:
+    """What asking again can mend is away, the rest is refused."""
+    with serving(lambda h: say(h, status)) as camera, pytest.raises(expected, match=f"status {status}"):
+        first(source(camera), 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"<html>login</html>", "neither JPEG nor PNG"),
+        (b"", "neither JPEG nor PNG"),
+        (bytes(20_000), "more than 10000"),
+    ],
+)
+def test_what_is_no_picture_is_refused(body: bytes, expected: str) -> None:
+    """Told by its first bytes, and by its size before it is whole."""
+    with serving(lambda h: say(h, 200, body)) as camera, pytest.raises(SourceRefused, match=expected):
+        first(source(camera), 1)
+
+
+def drip(handler: Any) -> None:
+    """Send a picture a byte at a time, for ever."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "9000")
+    handler.end_headers()
+    while True:
+        handler.wfile.write(b"\xff")
+        handler.wfile.flush()
+        threading.Event().wait(0.05)
+
+
+def silent(handler: Any) -> None:
+    """Say nothing for longer than anybody waits."""
+    threading.Event().wait(3)
+
+
+def endless_headers(handler: Any) -> None:
+    """Send headers without end."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    for number in range(100_000):
+        handler.wfile.write(b"X-%d: y\r\n" % number)
+
+
+def half(handler: Any) -> None:
+    """Promise more than is sent."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "9000")
+    handler.end_headers()
+    handler.wfile.write(media.jpeg())
+    handler.close_connection = True
+
+
+@pytest.mark.parametrize("answer", [drip, silent, endless_headers, half])
+def test_a_server_that_lies_costs_a_bounded_wait(answer: Callable[[Any], None]) -> None:
+    """Dripping, silent, endless, cut short: away, within a few time-outs."""
+    with serving(answer) as camera, pytest.raises(SourceAway):
+        first(source(camera, timeout_s=0.3), 1)
+
+
+def test_an_address_where_nobody_is_is_away() -> None:
+    """The text names the host and the port."""
+    with serving(silent) as camera:
+        pass
+    with pytest.raises(SourceAway, match=f"127.0.0.1:{camera.port}"):
+        first(source(camera), 1)
+
+
+def test_a_closed_door_is_not_knocked_on() -> None:
+    """No request goes to an address that is not open, nor to one that a redirect leads to."""
+    with serving(lambda h: say(h, 200, media.jpeg())) as camera:
+        with pytest.raises(SourceRefused, match="this machine"):
+            first(source(camera, doors=Doors()), 1)
+        assert camera.seen == []
+    places = ["http://169.254.169.254/latest", "file:///etc/passwd", "http://a:b@127.0.0.1/", "http://[::1/"]
+    for place in places:
+        with serving(lambda h, place=place: say(h, 302, Location=place)) as camera:
+            with pytest.raises((SourceRefused, SourceAway)):
+                first(source(camera), 1)
+            assert len(camera.seen) == 1
+
+
+def test_redirects_are_followed_a_few_times() -> None:
+    """One is, a circle is not."""
+    once = scripted(lambda h: say(h, 302, Location="/other.jpg"), lambda h: say(h, 200, media.jpeg()))
+    with serving(once) as camera:
+        assert len(first(source(camera), 1)) == 1
+        assert [request["path"] for request in camera.seen] == ["/now.jpg", "/other.jpg"]
+    with serving(lambda h: say(h, 302, Location="/now.jpg")) as camera:
+        with pytest.raises(SourceRefused, match="redirects"):
+            first(source(camera), 1)
+
+
+@pytest.mark.parametrize(
+    ("challenge", "scheme"),
+    [('Basic realm="cam"', "basic "), ('Digest realm="cam", nonce="n", qop="auth", algorithm=SHA-256', "digest ")],
+)
+def test_credentials_go_as_the_server_asks(challenge: str, scheme: str) -> None:
+    """Not before it asks, not in clear where it offers better, and in no error."""
+
+    def answer(handler: Any) -> None:
+        if handler.headers.get("Authorization", "").lower().startswith(scheme):
+            say(handler, 200, media.jpeg())
+        else:
+            say(handler, 401, WWW_Authenticate=challenge)
+
+    with serving(answer) as camera:
+        assert len(first(source(camera, Credentials("root", PASSWORD)), 2)) == 2
+        assert "authorization" not in camera.seen[0]
+        assert PASSWORD not in str(camera.seen)
+    with serving(lambda h: say(h, 401, WWW_Authenticate=challenge)) as camera:
+        with pytest.raises(SourceRefused) as error:
+            first(source(camera, Credentials("root", PASSWORD)), 1)
+        assert PASSWORD not in str(error.value)
+
+
+def test_credentials_stay_with_their_origin() -> None:
+    """A redirect to another server gets none."""
+    with serving(lambda h: say(h, 401, WWW_Authenticate="Basic")) as other:
+        answer = lambda h: say(h, 302, Location=other.url)  # noqa: E731 - an answer
+        with serving(answer) as camera, pytest.raises(SourceRefused):
+            first(source(camera, Credentials("root", PASSWORD)), 1)
+        assert other.seen
+        assert not any("authorization" in request for request in other.seen)
+
+
+def mjpeg(handler: Any) -> None:
+    """Send three pictures, and end."""
+    handler.send_response(200)
+    handler.send_header("Content-Type", "multipart/x-mixed-replace; boundary=cam")
+    handler.end_headers()
+    for body in (media.jpeg(b"1"), media.jpeg(b"1"), media.jpeg(b"2")):
+        handler.wfile.write(b"--cam\r\nContent-Length: %d\r\n\r\n%s\r\n" % (len(body), body))
+    handler.close_connection = True
+
+
+def test_a_multipart_answer_is_a_stream() -> None:
+    """Told by its type; the same bytes again are the same picture."""
+    with serving(mjpeg) as camera:
+        found = source(camera)
+        pictures = first(found, 10)
+    assert found.transport == "http-mjpeg"
+    assert [picture.same_as_before for picture in pictures] == [False, True, False]
+
+
+def test_a_closed_source_ends() -> None:
+    """From another thread, within a poll."""
+    with serving(lambda h: say(h, 200, media.jpeg())) as camera:
+        found = source(camera, gap_s=60.0)
+        came: list[Picture] = []
+        arrived = threading.Event()
+
+        def read() -> None:
+            for picture in found.pictures():
+                came.append(picture)
+                arrived.set()
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        assert arrived.wait(10)
+        found.close()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert len(came) == 1
