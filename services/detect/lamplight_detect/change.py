@@ -13,6 +13,8 @@ LUMA_WIDTH_PX = 320
 STEP = 14
 """A grey level must differ by this much to count: above the noise of cameras and of JPEG on a smoothed copy."""
 NOISE_TIMES = 6.0
+SPARSE = 3
+"""Medians are taken of every third pixel each way: they are as good, and cost a ninth."""
 CHANGED_PX = 10
 """Pixels of the small copy that must differ: a person 20 pixels tall in a picture 640 wide covers about 40."""
 
@@ -33,8 +35,8 @@ def differences(now: Luma, before: Luma, step: int = STEP) -> NDArray[np.bool_]:
     The step is at least `step` and NOISE_TIMES the median difference, so that a noisy night does not count as change.
     """
     delta = now.astype(np.int16) - before.astype(np.int16)
-    off = np.abs(delta - np.int16(np.median(delta)))
-    over: NDArray[np.bool_] = off > max(step, NOISE_TIMES * float(np.median(off)))
+    off = np.abs(delta - np.int16(np.median(delta[::SPARSE, ::SPARSE])))
+    over: NDArray[np.bool_] = off > max(step, NOISE_TIMES * float(np.median(off[::SPARSE, ::SPARSE])))
     return over
 
 

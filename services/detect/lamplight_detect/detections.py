@@ -73,10 +73,9 @@ def area(boxes_xyxy: Boxes) -> NDArray[np.float32]:
 
 def intersection(ours: Boxes, theirs: Boxes) -> NDArray[np.float32]:
     """Return the areas [N, M] that each of `ours` shares with each of `theirs`, square pixels."""
-    low = np.maximum(ours[:, None, :2], theirs[None, :, :2])
-    high = np.minimum(ours[:, None, 2:], theirs[None, :, 2:])
-    sides = np.maximum(high - low, 0)
-    shared: NDArray[np.float32] = sides[..., 0] * sides[..., 1]
+    left, top = (np.maximum.outer(ours[:, side], theirs[:, side]) for side in (0, 1))
+    right, bottom = (np.minimum.outer(ours[:, side], theirs[:, side]) for side in (2, 3))
+    shared: NDArray[np.float32] = np.maximum(right - left, 0) * np.maximum(bottom - top, 0)
     return shared
 
 
@@ -109,9 +108,9 @@ def suppress(found: Detections, iou_over: float, *, across_classes: bool = False
     ranked = found.where(np.argsort(-found.scores, kind="stable"))
     overlaps = iou(ranked.boxes_xyxy, ranked.boxes_xyxy) > iou_over
     if not across_classes:
-        overlaps &= ranked.class_ids[:, None] == ranked.class_ids[None, :]
+        overlaps &= np.equal.outer(ranked.class_ids, ranked.class_ids)
     alive = np.ones(len(ranked), np.bool_)
-    for index in range(len(ranked)):
+    for index in np.flatnonzero(overlaps.sum(axis=1) > 1):
         if alive[index]:
             alive[index + 1 :] &= ~overlaps[index, index + 1 :]
     return ranked.where(alive)

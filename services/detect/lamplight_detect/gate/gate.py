@@ -10,7 +10,7 @@ from lamplight_kit.onnx import Role
 from numpy.typing import NDArray
 
 from lamplight_detect.detections import Boxes, Detections
-from lamplight_detect.gate.masks import painted, redact
+from lamplight_detect.gate.masks import covered, redact
 from lamplight_detect.gate.motion import Mask, Recent, Sample, coarse, enlarged, moving
 from lamplight_detect.gate.people import in_tiles, people_boxes
 from lamplight_detect.gate.picture import GateClosed, RedactedPicture
@@ -68,8 +68,7 @@ class Gate:
         """Return what a picture that is not released leaves to hold masks by: people of the first pass, and motion."""
         people = people_boxes(whole, self.things.manifest, view.frame_hw, self.policy)
         motion = self._motion(view, recent)
-        mask = painted(view.frame_hw, people)
-        return _sample(view, mask if motion is None else mask | motion)
+        return _sample(view, covered(view.frame_hw, {"person": people}, motion))
 
     def release(self, view: View, whole: Detections, recent: Recent, standing_vehicles: Boxes = _NO_BOXES) -> Released:
         """Return the redacted picture; GateClosed with the reason where anything at all is not as it must be.
@@ -95,10 +94,9 @@ class Gate:
             "plate": np.concatenate([bands(found, manifest, policy), bands_of(standing_vehicles, policy)]),
         }
         motion = self._motion(view, recent)
-        fresh = redact(view.bgr, boxes, motion, None)
         held = recent.held(view.at_ns, view.frame_hw, policy)
-        picture = fresh if held is None else redact(view.bgr, boxes, motion, held)
-        return Released(picture, found, _sample(view, fresh.mask))
+        picture = redact(view.bgr, boxes, motion, held)
+        return Released(picture, found, _sample(view, covered(view.frame_hw, boxes, motion)))
 
     def _motion(self, view: View, recent: Recent) -> Mask | None:
         before = recent.lumas(view.at_ns, view.frame_hw, self.policy)

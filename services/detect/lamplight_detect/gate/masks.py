@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lamplight_detect.detections import Boxes, Detections, area, clip, suppress
+from lamplight_detect.detections import Boxes, Detections, clip, suppress
+from lamplight_detect.detections import area as area_of
 from lamplight_detect.gate import picture as redacted
 from lamplight_detect.gate.motion import Mask
 from lamplight_detect.gate.picture import KINDS, GateClosed, RedactedPicture
@@ -29,26 +30,36 @@ def painted(frame_hw: tuple[int, int], boxes_xyxy: Boxes) -> Mask:
     return mask
 
 
-def redact(
-    bgr: NDArray[np.uint8], boxes: Mapping[str, Boxes], motion: Mask | None, held: Mask | None
-) -> RedactedPicture:
-    """Return `bgr` with all masks burnt in; GateClosed where a mask is not a mask of this picture."""
-    frame_hw = bgr.shape[0], bgr.shape[1]
-    mask = np.zeros(frame_hw, np.bool_)
+def covered(frame_hw: tuple[int, int], boxes: Mapping[str, Boxes], *areas: Mask | None) -> Mask:
+    """Return the union [H, W] of all boxes and areas; GateClosed where one is not a mask of such a picture."""
     for kind, found in boxes.items():
         if kind not in KINDS or not np.isfinite(found).all():
             message = f"masks of kind {kind!r} that are no boxes found, finite boxes of {KINDS} expected"
             raise GateClosed(message)
-        mask |= painted(frame_hw, found)
-    for more in (motion, held):
-        if more is not None and more.shape != frame_hw:
-            message = f"a mask of {more.shape} found, {frame_hw} expected"
+    mask = painted(frame_hw, np.concatenate([_NO_BOXES, *boxes.values()]))
+    for area in areas:
+        if area is not None and area.shape != frame_hw:
+            message = f"a mask of {area.shape} found, {frame_hw} expected"
             raise GateClosed(message)
-        mask |= False if more is None else more
+        mask |= False if area is None else area
+    return mask
+
+
+def redact(
+    bgr: NDArray[np.uint8], boxes: Mapping[str, Boxes], motion: Mask | None, held: Mask | None
+) -> RedactedPicture:
+    """Return `bgr` with all masks burnt in."""
+    mask = covered((bgr.shape[0], bgr.shape[1]), boxes, motion, held)
     counts = {kind: _apart(boxes.get(kind, _NO_BOXES)) for kind in KINDS}
     counts["motion"] = _areas(motion)
-    filled = np.where(mask[..., None], np.uint8(FILL), bgr)
-    return RedactedPicture(filled, mask, counts, dict(boxes), redacted._DOOR)  # noqa: SLF001 - the gate's own door
+    return RedactedPicture(_filled(bgr, mask), mask, counts, dict(boxes), redacted._DOOR)  # noqa: SLF001 - our own door
+
+
+def _filled(bgr: NDArray[np.uint8], mask: Mask) -> NDArray[np.uint8]:
+    """Return a copy of `bgr` with FILL where `mask` holds: what was there is not even read."""
+    filled = np.full_like(bgr, FILL)
+    cv2.copyTo(bgr, (~mask).view(np.uint8), filled)
+    return filled
 
 
 def cut(picture: RedactedPicture, box_xyxy: Boxes | None, solid: Boxes, max_side_px: int) -> RedactedPicture:
@@ -62,7 +73,8 @@ def cut(picture: RedactedPicture, box_xyxy: Boxes | None, solid: Boxes, max_side
     if box_xyxy is not None:
         left, top, right, bottom = np.rint(clip(box_xyxy, picture.frame_hw)[0]).astype(int)
         rows, columns = slice(top, bottom), slice(left, right)
-    part, part_mask = np.where(mask[..., None], np.uint8(FILL), picture.bgr)[rows, columns], mask[rows, columns]
+    part_mask = np.ascontiguousarray(mask[rows, columns])
+    part = _filled(np.ascontiguousarray(picture.bgr[rows, columns]), part_mask)
     if part.size == 0:
         message = "an empty part of a picture found, one with pixels expected"
         raise GateClosed(message)
@@ -76,7 +88,7 @@ def cut(picture: RedactedPicture, box_xyxy: Boxes | None, solid: Boxes, max_side
 
 def _apart(boxes_xyxy: Boxes) -> int:
     """Return how many boxes there are that do not largely cover each other: several may mask one person."""
-    found = Detections(boxes_xyxy, area(boxes_xyxy), np.zeros(len(boxes_xyxy), np.int64))
+    found = Detections(boxes_xyxy, area_of(boxes_xyxy), np.zeros(len(boxes_xyxy), np.int64))
     return len(suppress(found, _SAME_IOU))
 
 

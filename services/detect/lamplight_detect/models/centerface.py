@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from lamplight_kit.onnx import Manifest, to_tensor
+from lamplight_kit.onnx import Manifest
 from numpy.typing import NDArray
 
 from lamplight_detect.detections import Detections, suppress
 from lamplight_detect.models.finder import MAX_BOXES, ModelFault, Session, believable, output_of
-from lamplight_detect.models.letterbox import Bgr, padded
+from lamplight_detect.models.letterbox import Bgr, padded, tensor_of
 
 FACE = 0
 """The one class id of what it finds."""
@@ -45,7 +45,7 @@ class CenterFace:
         scale = min(self._scale, math.sqrt(self._max_px / (height * width)))
         size_hw = max(1, round(height * scale)), max(1, round(width * scale))
         canvas, fit = padded(picture, size_hw, spec.multiple_of, spec.pad)
-        outputs = self._session.run(to_tensor(canvas[None], spec))
+        outputs = self._session.run(tensor_of(canvas, spec))
         found = self._decode(outputs, (canvas.shape[0], canvas.shape[1]), at_least)
         back = Detections(fit.back(found.boxes_xyxy), found.scores, found.class_ids)
         return believable(back, (height, width))
@@ -59,7 +59,7 @@ class CenterFace:
         log_size = output_of(outputs, self._names["log_size"], (2, rows, columns))
         offset = output_of(outputs, self._names["offset"], (2, rows, columns))
         down, across = np.nonzero(heat >= at_least)
-        order = np.argsort(-heat[down, across], kind="stable")[: MAX_BOXES * 2]
+        order = np.argsort(-heat[down, across], kind="stable")[:MAX_BOXES]
         down, across = down[order], across[order]
         with np.errstate(over="ignore"):
             size = np.exp(log_size[:, down, across]) * stride

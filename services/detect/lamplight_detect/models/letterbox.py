@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from lamplight_kit.onnx import Input
 from numpy.typing import NDArray
 
 from lamplight_detect.detections import Boxes
@@ -55,3 +56,15 @@ def resized(picture: Bgr, size_hw: tuple[int, int]) -> Bgr:
         return picture
     method = cv2.INTER_AREA if size_hw[0] < picture.shape[0] else cv2.INTER_LINEAR
     return cv2.resize(picture, (size_hw[1], size_hw[0]), interpolation=method).astype(np.uint8, copy=False)
+
+
+def tensor_of(picture: Bgr, spec: Input) -> NDArray[np.float32]:
+    """Return `picture` as the model wants it, float32 [1, 3, H, W]: `lamplight_kit.onnx.to_tensor` by table look-up."""
+    planes = cv2.split(picture)
+    order = (2, 1, 0) if spec.colours == "RGB" else (0, 1, 2)
+    tensor = np.empty((1, len(planes), *picture.shape[:2]), np.float32)
+    levels = np.arange(256, dtype=np.float32)
+    for channel, source in enumerate(order):
+        table = (levels - np.float32(spec.mean[channel])) / np.float32(spec.std[channel])
+        cv2.LUT(planes[source], table, dst=tensor[0, channel])
+    return tensor

@@ -8,12 +8,15 @@ Per stride: scores [cells, classes] (already sigmoid) and sides [cells, 4 x bins
 from __future__ import annotations
 
 import numpy as np
-from lamplight_kit.onnx import Manifest, to_tensor
+from lamplight_kit.onnx import Kind, Manifest
 from numpy.typing import NDArray
 
 from lamplight_detect.detections import Boxes, Detections, suppress
 from lamplight_detect.models.finder import MAX_BOXES, ModelFault, Session, believable, output_of
-from lamplight_detect.models.letterbox import Bgr, letterbox
+from lamplight_detect.models.letterbox import Bgr, letterbox, tensor_of
+
+OTHERS_AT_LEAST = 0.1
+"""People alone are searched below this score; of all else it would be noise."""
 
 
 class NanoDet:
@@ -28,6 +31,8 @@ class NanoDet:
         self._session = session
         self._input_hw = manifest.input.input_hw
         self._levels = _levels(manifest, self._input_hw)
+        is_person = np.array([entry.kind == Kind.PERSON for entry in manifest.classes], np.bool_)
+        self._least = np.where(is_person, 0, OTHERS_AT_LEAST).astype(np.float32)
 
     @property
     def manifest(self) -> Manifest:
@@ -38,7 +43,7 @@ class NanoDet:
         """Return what is seen in `picture` with a score of `at_least`, suppressed within each class."""
         spec = self.manifest.input
         canvas, fit = letterbox(picture, self._input_hw, spec.pad)
-        outputs = self._session.run(to_tensor(canvas[None], spec))
+        outputs = self._session.run(tensor_of(canvas, spec))
         found = self._decode(outputs, at_least)
         back = Detections(fit.back(found.boxes_xyxy), found.scores, found.class_ids)
         return believable(back, (picture.shape[0], picture.shape[1]))
@@ -46,15 +51,16 @@ class NanoDet:
     def _decode(self, outputs: dict[str, NDArray[np.float32]], at_least: float) -> Detections:
         numbers = self.manifest.decode.numbers
         bins, classes = int(numbers["bins"]), len(self.manifest.classes)
+        least = np.maximum(self._least, np.float32(at_least))
         parts = []
         for scores_name, sides_name, stride, centres in self._levels:
             scores = output_of(outputs, scores_name, (len(centres), classes))
             sides = output_of(outputs, sides_name, (len(centres), 4 * bins))
-            cells, class_ids = np.nonzero(scores >= at_least)
+            cells, class_ids = np.divmod(np.flatnonzero(scores >= least), classes)
             boxes = _boxes(sides[cells].reshape(-1, 4, bins), centres[cells], stride)
             parts.append(Detections(boxes, scores[cells, class_ids], class_ids.astype(np.int64)))
         found = Detections.joined(parts)
-        surest = np.argsort(-found.scores, kind="stable")[: MAX_BOXES * 2]
+        surest = np.argsort(-found.scores, kind="stable")[:MAX_BOXES]
         return suppress(found.where(surest), numbers["nms_iou"])
 
 
