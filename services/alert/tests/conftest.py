@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from google.protobuf.message import Message
 from lamplight.camera.v1 import camera_pb2
 from lamplight.match.v1 import match_pb2
 from lamplight.observation.v1 import observation_pb2
@@ -20,12 +21,22 @@ from lamplight_kit.kafka.types import Outgoing, Record
 
 NS = 1_000_000_000
 START_NS = 1_700_000_000 * NS  # a Tuesday, 22:13:20 UTC
-_OVERS = {"thing": 1, "zone": 2, "camera": 3, "match": 4}
-_HEALTH = {"dark": 1, "card": 2, "broken": 3}
 
 
-class Rows(dict[str, Any]):
+class Rows:
     """A table that a test changes by hand."""
+
+    def __init__(self, **rows: Message) -> None:
+        """Start with `rows`."""
+        self.rows = dict(rows)
+
+    def get(self, key: str) -> Message | None:
+        """Return a row, or None."""
+        return self.rows.get(key)
+
+    def items(self) -> Mapping[str, Message]:
+        """Return every row."""
+        return dict(self.rows)
 
     def wait_ready(self, timeout_s: float) -> bool:
         """Say that all is there."""
@@ -47,7 +58,7 @@ class World:
             sampling=camera_pb2.Sampling(max_gap_s=10),
             place=camera_pb2.GeoPlace(lon=-0.09, lat=51.52),
         )
-        self.cameras = Rows({"canal-12": self.camera})
+        self.cameras = Rows(**{"canal-12": self.camera})
         self.rules = Rows()
         self.handler = self.fresh_handler()
         self._seq = 0
@@ -59,8 +70,8 @@ class World:
     def rule(self, over: str, when: str, **fields: Any) -> rule_pb2.Rule:
         """Put a rule in force."""
         given: dict[str, Any] = {"id": "rule", "severity": rule_pb2.SEVERITY_WARNING, "version": 1, **fields}
-        made = rule_pb2.Rule(over=_OVERS[over], when=when, **given)
-        self.rules[made.id] = made
+        made = rule_pb2.Rule(over=rule_pb2.Over.Value(f"OVER_{over.upper()}"), when=when, **given)
+        self.rules.rows[made.id] = made
         return made
 
     def feed(self, *records: Record) -> list[Any]:
@@ -97,7 +108,7 @@ def seen(
         frame_height_px=480,
         frame_width_px=640,
         things=things,
-        health=[_HEALTH[word] for word in health],
+        health=[observation_pb2.Health.Value(f"HEALTH_{word.upper()}") for word in health],
         picture_key=f"picture-{at_s:g}",
         picture_at_ns=at(at_s),
         gate_closed=gate_closed,

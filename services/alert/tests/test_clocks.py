@@ -11,7 +11,7 @@ SUBJECT = Subject(Over.THING, "place")
 TIMING = Timing(for_ns=10 * NS_PER_S, clear_ns=5 * NS_PER_S, gap_ns=20 * NS_PER_S)
 T, F, U = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
 
-STORIES = {
+STORIES: dict[str, tuple[list[tuple[float, Truth]], list[str]]] = {
     "held for 10 s": ([(0, T), (9, T), (10, T)], ["10 opened"]),
     "held too short": ([(0, T), (9, T), (9.5, F), (12, T)], []),
     "seen gone for 5 s": ([(0, T), (10, T), (12, F), (16, F), (17, F)], ["10 opened", "17 cleared"]),

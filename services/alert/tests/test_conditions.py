@@ -143,7 +143,7 @@ def test_a_removed_or_changed_rule_clears(world: Any, film: Any) -> None:
     assert (cleared.change, cleared.reason) == (CLEARED, "the rule was changed")
     assert again.change == OPENED
     assert again.condition_id != first.condition_id
-    del world.rules["rule"]
+    del world.rules.rows["rule"]
     (removed,) = world.feed(film.tick(22))
     assert removed.reason == "the rule was removed, or is no longer for this camera"
     assert removed.condition_id == again.condition_id
@@ -153,7 +153,7 @@ def test_a_removed_camera_clears_in_its_district(world: Any, film: Any) -> None:
     """What was open when the camera went clears where it was told, and its clocks are removed."""
     world.rule("thing", STANDING)
     world.feed(world.seen(20, things=[film.car(20)]))
-    del world.cameras["canal-12"]
+    del world.cameras.rows["canal-12"]
     written = world.handle(film.tick(21))
     (cleared,) = [out for out in written if out.topic == "conditions"]
     assert (cleared.key, cleared.message.reason) == ("east", "the camera was removed")
@@ -233,8 +233,18 @@ def test_an_example_of_a_situation_is_no_match(world: Any, film: Any) -> None:
 def test_an_unknown_camera_is_passed_over(world: Any, film: Any) -> None:
     """An observation of a camera that is not configured changes nothing and is not kept."""
     world.rule("thing", STANDING)
-    world.cameras.clear()
+    world.cameras.rows.clear()
     assert not world.handle(world.seen(20, things=[film.car(20)]))
+
+
+def test_a_state_that_comes_before_its_camera_is_kept(world: Any, film: Any) -> None:
+    """Ingest's word may arrive before the table shows the camera; the fault is told once it does."""
+    world.rule("camera", 'camera.state == "refused"')
+    world.cameras.rows.clear()
+    assert not world.handle(film.state(0, "refused"), film.tick(1))
+    world.cameras.rows["canal-12"] = world.camera
+    written = world.handle(film.tick(2))
+    assert [out.topic for out in written] == ["conditions", "clocks"]
 
 
 def test_clocks_are_written_on_change_only(world: Any, film: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 from lamplight.alert.v1 import alert_pb2
+from lamplight.rule.v1 import rule_pb2
 from lamplight_alert.handlers.incidents import IncidentsHandler
 from lamplight_kit.kafka.types import Outgoing, Record
 
@@ -46,10 +47,10 @@ def condition(change: int, at_s: float, film: Any, condition_id: str = "c1", **f
         camera_id="canal-12",
         camera_name="Canal Road underpass",
         district="east",
-        subject=alert_pb2.Subject(over=1, id="place-1", class_name="car", zone_ids=["bus_lane"]),
+        subject=alert_pb2.Subject(over=rule_pb2.OVER_THING, id="place-1", class_name="car", zone_ids=["bus_lane"]),
         since_ns=film.at(at_s),
         at_ns=film.at(at_s),
-        severity=2,
+        severity=rule_pb2.SEVERITY_WARNING,
         summary="A car has stood." if change == 1 else "",
         picture_at_ns=film.at(at_s),
         labels=["underpass"],

@@ -17,7 +17,8 @@ steps = st.lists(st.tuples(st.integers(1, 9), st.sampled_from(KINDS)), min_size=
 
 def film_of(story: list[tuple[int, str]], film: Any) -> list[Record]:
     """Return the records of a story."""
-    at_s, epoch, seq, records = 0, 1, 0, []
+    at_s, epoch, seq = 0, 1, 0
+    records: list[Record] = []
     for pause_s, kind in story:
         if kind == "again" and records:
             records.append(records[-1])
@@ -27,7 +28,7 @@ def film_of(story: list[tuple[int, str]], film: Any) -> list[Record]:
     return records
 
 
-def _record(kind: str, at_s: int, epoch: int, seq: int, film: Any) -> Record:
+def _record(kind: str, at_s: int, epoch: int, seq: int, film: Any) -> Any:
     if kind == "tick":
         return film.tick(at_s)
     if kind in {"live", "stalled"}:

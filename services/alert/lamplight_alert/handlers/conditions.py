@@ -109,7 +109,7 @@ class ConditionsHandler:
     def _seen(self, partition: int, seen: observation_pb2.Seen) -> Iterable[Outgoing]:
         held, camera = self._of(partition, seen.camera_id)
         if camera is None:
-            return self._unknown(held, seen.at_ns)
+            return [*self._drop("unknown camera"), *_removed(held, seen.at_ns)]
         refused = held.run.take_picture(seen.epoch, seen.seq, seen.at_ns)
         if refused:
             return self._drop(refused)
@@ -124,11 +124,12 @@ class ConditionsHandler:
 
     def _state_changed(self, partition: int, changed: observation_pb2.StateChanged) -> Iterable[Outgoing]:
         held, camera = self._of(partition, changed.camera_id)
-        if camera is None:
-            return self._unknown(held, changed.at_ns)
         refused = held.run.take_state(changed.epoch, changed.at_ns, changed.state)
         if refused:
             return self._drop(refused)
+        if camera is None:
+            # Kept for the moment that its configuration, on its way by another topic, arrives.
+            return _removed(held, changed.at_ns)
         rules = self._rulebook.of(camera)
         told = held.run.settle(rules, _zone_ids(camera), changed.at_ns)
         told += held.run.judge_state(rules, self._without_picture(held, camera), changed.at_ns)
@@ -144,7 +145,7 @@ class ConditionsHandler:
     def _tick_camera(self, partition: int, camera_id: str, at_ns: int) -> Iterable[Outgoing]:
         held, camera = self._of(partition, camera_id)
         if camera is None:
-            return self._unknown(held, at_ns)
+            return _removed(held, at_ns)
         rules = self._rulebook.of(camera)
         told = held.run.settle(rules, _zone_ids(camera), at_ns)
         if held.run.state:
@@ -158,7 +159,7 @@ class ConditionsHandler:
             return ()  # an example of a situation, which is no camera's
         held, camera = self._of(partition, source.camera_id)
         if camera is None:
-            return self._unknown(held, source.at_ns)
+            return [*self._drop("unknown camera"), *_removed(held, source.at_ns)]
         refused = held.run.refuses(source.epoch, source.at_ns)
         if refused:
             return self._drop(refused)
@@ -207,13 +208,6 @@ class ConditionsHandler:
             held.camera = camera
         return held, camera
 
-    def _unknown(self, held: _Held, at_ns: int) -> Iterable[Outgoing]:
-        """End all clocks of a camera that is not, or no longer, configured."""
-        self._on_dropped("unknown camera")
-        told = held.run.end_all("the camera was removed", at_ns)
-        held.run.state = ""
-        return _outgoing(held, told)
-
     def _drop(self, reason: str) -> Iterable[Outgoing]:
         self._on_dropped(reason)
         return ()
@@ -223,10 +217,12 @@ class ConditionsHandler:
         changed = []
         of_partition = self._held.get(partition, {})
         for camera_id, held in sorted(of_partition.items()):
-            if self._cameras.get(camera_id) is None and not held.run.clocks:
-                del of_partition[camera_id]
+            if self._cameras.get(camera_id) is None:
                 if held.written is not None:
+                    held.written = None
                     changed.append(Outgoing("clocks", camera_id, None, partition))
+                if not held.run.state:
+                    del of_partition[camera_id]
             elif _is_worth_writing(held):
                 held.written = clocks_message(held.run)
                 changed.append(Outgoing("clocks", camera_id, held.written, partition))
@@ -242,6 +238,11 @@ def _is_worth_writing(held: _Held) -> bool:
     if not run.clocks and not written.clocks and is_same_word:
         return False
     return written != clocks_message(run)
+
+
+def _removed(held: _Held, at_ns: int) -> list[Outgoing]:
+    """End all clocks of a camera that is not, or no longer, configured."""
+    return _outgoing(held, held.run.end_all("the camera was removed", at_ns))
 
 
 def _outgoing(held: _Held, told: Iterable[Told], picture: Picture | None = None) -> list[Outgoing]:
