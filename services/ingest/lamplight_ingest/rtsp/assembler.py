@@ -32,6 +32,9 @@ class Assembler:
         self._marker_lies = False
         self.rtp_time = -1
         self.gap = False
+        self._parts: list[bytes] = []
+        self._pieces: list[bytes] = []  # of the fragmented NAL unit that is open
+        self._open_kind: int | None = None
         self._reset(-1)
 
     def begin(self, rtp_time: int, *, lost: bool, opens: bool) -> None:
@@ -84,9 +87,7 @@ class Assembler:
     def _reset(self, rtp_time: int) -> None:
         self.rtp_time = rtp_time
         self.busy = False
-        self._parts: list[bytes] = []
-        self._pieces: list[bytes] = []
-        self._open_kind: int | None = None
+        self._parts, self._pieces, self._open_kind = [], [], None
         self._bytes = 0
         self._markers = 0
         self._ends_with_marker = False
@@ -105,13 +106,12 @@ class Assembler:
         data = b"".join(self._parts)
         if self._is_key or self._has_sets:
             data = self._sets.annex_b + data
-        is_fit = is_whole and len(data) <= self._max_bytes
-        is_key, rtp_time = self._is_key, self.rtp_time
+        is_lost = self._has_picture or self._open_kind is not None
         self._done, self.busy = True, False
         self._parts, self._pieces, self._open_kind = [], [], None
-        if is_fit:
-            self._emit(data, is_key, rtp_time)
-        else:
+        if is_whole and len(data) <= self._max_bytes:
+            self._emit(data, self._is_key, self.rtp_time)
+        elif is_lost:
             self.gap = True
 
     def _payload(self, buffer: bytearray, start: int, stop: int) -> None:
