@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from lamplight_kafka_local import LocalKafka
@@ -43,3 +45,14 @@ def own_kafka(tmp_path: Path) -> Iterator[LocalKafka]:
 def namespace() -> str:
     """Give a namespace that no other test uses."""
     return f"t{uuid.uuid4().hex[:10]}"
+
+
+@pytest.fixture(scope="session")
+def counting() -> ModuleType:
+    """Give the module of the small stage with state that the bus is proven with."""
+    spec = importlib.util.spec_from_file_location("counting", Path(__file__).parent / "chaos" / "counting.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -14,9 +14,12 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from google.protobuf.wrappers_pb2 import Int64Value, StringValue
+from kafka import KafkaConsumer, TopicPartition
 from lamplight_contracts.topics import Topic, Topics
 from lamplight_kit.errors import Refuse, Retry, Skip
 from lamplight_kit.kafka import BusSettings, Outgoing, Record, Stage
+from lamplight_kit.kafka.codec import decode
+from lamplight_kit.kafka.settings import consumer_options
 from lamplight_kit.log import configure
 
 PARTITIONS = 6
@@ -92,6 +95,33 @@ def _text(record: Record) -> str:
 def _number(record: Record) -> int:
     assert isinstance(record.message, Int64Value)
     return int(record.message.value)
+
+
+class Reader:
+    """Everything that a read_committed reader finds on a topic, in order within each partition."""
+
+    def __init__(self, bus: BusSettings, topic: str) -> None:
+        """Begin at the beginning."""
+        self._bus, self._topic = bus, topic
+        self._consumer = KafkaConsumer(**consumer_options(bus, f"reader-{topic}"))
+        self._consumer.assign(
+            [TopicPartition(bus.wire_topic(topic), number) for number in range(topics().named(topic).partitions)]
+        )
+        self._consumer.seek_to_beginning()
+        self.found: list[tuple[str, str]] = []
+
+    def read(self) -> int:
+        """Take what is there; return how much has been found in all."""
+        for raws in self._consumer.poll(timeout_ms=100).values():
+            for raw in raws:
+                record = decode(raw, self._topic)
+                assert isinstance(record.message, StringValue)
+                self.found.append((record.key, record.message.value))
+        return len(self.found)
+
+    def close(self) -> None:
+        """Let go."""
+        self._consumer.close(autocommit=False)
 
 
 def stage(bus: BusSettings, inputs: Sequence[str] = ("inputs",), **more: Mapping[str, object]) -> Stage:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import signal
 import subprocess
@@ -17,24 +16,12 @@ from types import ModuleType
 
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
-from kafka import KafkaConsumer, TopicPartition
 from lamplight_kafka_local import LocalKafka
 from lamplight_kit.kafka import BusSettings, KafkaOutbox, Outgoing, create_topics
-from lamplight_kit.kafka.codec import decode
 from lamplight_kit.kafka.deadletter import list_letters
-from lamplight_kit.kafka.settings import consumer_options
 
 COUNTING = Path(__file__).with_name("counting.py")
 KEYS = 40
-
-
-def _counting() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("counting", COUNTING)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class Victim:
@@ -75,29 +62,10 @@ class Victim:
             self._log.close()
 
 
-class Reader:
-    """Everything that a read_committed reader finds on a topic, in order within each partition."""
-
-    def __init__(self, bus: BusSettings, topic: str, partitions: int) -> None:
-        """Begin at the beginning."""
-        self._bus, self._topic = bus, topic
-        self._consumer = KafkaConsumer(**consumer_options(bus, f"reader-{topic}"))
-        self._consumer.assign([TopicPartition(bus.wire_topic(topic), number) for number in range(partitions)])
-        self._consumer.seek_to_beginning()
-        self.found: list[tuple[str, str]] = []
-
-    def read(self) -> int:
-        """Take what is there; return how much has been found in all."""
-        for raws in self._consumer.poll(timeout_ms=100).values():
-            for raw in raws:
-                record = decode(raw, self._topic)
-                assert isinstance(record.message, StringValue)
-                self.found.append((record.key, record.message.value))
-        return len(self.found)
-
-    def close(self) -> None:
-        """Let go."""
-        self._consumer.close(autocommit=False)
+def _until(condition: Callable[[], object], timeout_s: float, what: str) -> None:
+    until = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < until, f"{what}: not within {timeout_s} s"
 
 
 def _feed(outbox: KafkaOutbox, messages: int, pause_s: float, calm: threading.Event) -> None:
@@ -109,14 +77,15 @@ def _feed(outbox: KafkaOutbox, messages: int, pause_s: float, calm: threading.Ev
             time.sleep(pause_s)
 
 
-def _until(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
-    until = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < until, f"{what}: not within {timeout_s} s"
-
-
-def _run(broker: LocalKafka, folder: Path, messages: int, kills: int, broker_kills: int, timeout_s: float) -> None:
-    counting = _counting()
+def _run(
+    counting: ModuleType,
+    broker: LocalKafka,
+    folder: Path,
+    messages: int,
+    kills: int,
+    broker_kills: int,
+    timeout_s: float,
+) -> None:
     bus = BusSettings(broker.start(), "chaos", "one", max_batch=50)
     create_topics(bus, counting.topics())
     chance = random.Random(17)
@@ -127,13 +96,13 @@ def _run(broker: LocalKafka, folder: Path, messages: int, kills: int, broker_kil
     outbox = KafkaOutbox(bus, "feeder", ["inputs"], all_topics=counting.topics())
     outbox.start()
     victim = Victim(bus, folder / "counting.log")
-    effects = Reader(bus, "effects", counting.PARTITIONS)
+    effects = counting.Reader(bus, "effects")
     calm = threading.Event()
     feeder = threading.Thread(target=_feed, args=(outbox, messages, 0.03, calm), daemon=True)
     feeder.start()
     try:
         for share, whom in moments:
-            passed = partial(_has_read, effects, round(share * messages))
+            passed = partial(_has_read, effects.read, round(share * messages))
             _until(passed, timeout_s, f"{share:.2f} of the effects")
             time.sleep(chance.uniform(0, 0.15))
             if whom == "stage":
@@ -156,8 +125,8 @@ def _run(broker: LocalKafka, folder: Path, messages: int, kills: int, broker_kil
         effects.close()
 
 
-def _has_read(reader: Reader, count: int) -> bool:
-    return reader.read() >= count
+def _has_read(read: Callable[[], int], count: int) -> bool:
+    return read() >= count
 
 
 def _judge(found: list[tuple[str, str]], messages: int) -> None:
@@ -171,24 +140,25 @@ def _judge(found: list[tuple[str, str]], messages: int) -> None:
 
 
 @pytest.mark.integration
-def test_every_effect_once_through_three_kills(own_kafka: LocalKafka, tmp_path: Path) -> None:
+def test_every_effect_once_through_three_kills(own_kafka: LocalKafka, counting: ModuleType, tmp_path: Path) -> None:
     """The stage is killed three times at random moments while 2,000 messages pass."""
-    _run(own_kafka, tmp_path, messages=2_000, kills=3, broker_kills=0, timeout_s=60)
+    _run(counting, own_kafka, tmp_path, messages=2_000, kills=3, broker_kills=0, timeout_s=60)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1_800)
-def test_every_effect_once_through_twenty_kills_and_five_broker_kills(own_kafka: LocalKafka, tmp_path: Path) -> None:
+def test_every_effect_once_through_twenty_kills_and_five_broker_kills(
+    own_kafka: LocalKafka, counting: ModuleType, tmp_path: Path
+) -> None:
     """The stage is killed twenty times and the broker five times while 20,000 messages pass."""
-    _run(own_kafka, tmp_path, messages=20_000, kills=20, broker_kills=5, timeout_s=300)
+    _run(counting, own_kafka, tmp_path, messages=20_000, kills=20, broker_kills=5, timeout_s=300)
 
 
 @pytest.mark.integration
 def test_a_message_that_kills_its_process_goes_to_the_dead_letters_and_the_rest_pass(
-    kafka: str, namespace: str, tmp_path: Path
+    kafka: str, namespace: str, counting: ModuleType, tmp_path: Path
 ) -> None:
     """A poison message ends the process in its batch and three times alone; its neighbours are handled once."""
-    counting = _counting()
     bus = BusSettings(kafka, namespace, "one", max_batch=50)
     create_topics(bus, counting.topics())
     outbox = KafkaOutbox(bus, "feeder", ["inputs"], all_topics=counting.topics())
@@ -199,11 +169,11 @@ def test_a_message_that_kills_its_process_goes_to_the_dead_letters_and_the_rest_
     outbox.stop(10)
     victim = Victim(bus, tmp_path / "counting.log")
     try:
-        with closing(Reader(bus, "effects", counting.PARTITIONS)) as effects:
+        with closing(counting.Reader(bus, "effects")) as effects:
 
             def done() -> bool:
                 victim.tend()
-                return effects.read() >= 5
+                return bool(effects.read() >= 5)
 
             _until(done, 60, "the other five effects")
             assert victim.stop() == 0

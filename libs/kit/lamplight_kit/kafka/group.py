@@ -96,10 +96,6 @@ class Group:
         """Fetch no more of `place`; it is never resumed, see `Holding`."""
         self._consumer.pause(place)
 
-    def probe(self, place: TopicPartition) -> None:
-        """Ask the broker something small. Raises kafka-python's errors when it is away."""
-        self._consumer.end_offsets([place], timeout_ms=2_000)
-
     def close(self) -> None:
         """Let go of the connection and keep the place in the group for the session time-out."""
         self._consumer.close(autocommit=False, timeout_ms=2_000)

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from kafka import TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
 from kafka.structs import OffsetAndMetadata
 
 from lamplight_kit.errors import Stop
@@ -26,6 +26,7 @@ from lamplight_kit.kafka.readback import read_back, read_range
 from lamplight_kit.kafka.settings import BusSettings
 from lamplight_kit.kafka.types import Handler
 
+REBALANCING = (CommitFailedError, RebalanceInProgressError)
 _CHUNK = 20  # messages handled alone between two looks at the group
 _PATIENCE = 5  # failures in a row before the consumer is made anew too
 _log = structlog.get_logger("lamplight.bus")
@@ -210,10 +211,17 @@ class Holding:
         """Return the mark of a place that is gone through message by message."""
         return self._careful.get(place)
 
-    def mark(self, marks: Mapping[TopicPartition, Mark]) -> None:
-        """Write down what is about to be handled, before it is."""
+    def mark(self, marks: Mapping[TopicPartition, Mark]) -> bool:
+        """Write down what is about to be handled, before it is; False, with all of it unread, in a rebalance."""
+        try:
+            self._joined().commit({place: (self._positions[place], str(mark)) for place, mark in marks.items()})
+        except REBALANCING:
+            for place in marks:
+                self._regions.pop(place, None)
+                self.rewind(place)
+            return False
         self._marks = dict(marks)
-        self._joined().commit({place: (self._positions[place], str(mark)) for place, mark in marks.items()})
+        return True
 
     def commit(self, wires: Sequence[Wire], ends: Mapping[TopicPartition, int], left: Mark | None) -> None:
         """Write `wires` and the offsets `ends` as one; `left` is the mark that stays. Raises on anything unclean."""
@@ -265,9 +273,10 @@ class Holding:
         return lags
 
     def probe(self) -> None:
-        """Ask the broker something small, so that its absence shows."""
-        for place in self._positions:
-            self._joined().probe(place)
+        """Commit once more what is committed, so that a broker that is away shows, and another process of this name."""
+        for place, offset in self._positions.items():
+            with suppress(*REBALANCING):
+                self._joined().commit({place: (offset, str(self._careful.get(place) or ""))})
             return
 
     def leave(self) -> None:

@@ -168,7 +168,8 @@ class Stage:
         self._holding.block(batch.blocked)
         if not batch.ends:
             return
-        self._holding.mark({place: Mark(end) for place, end in batch.ends.items()})
+        if not self._holding.mark({place: Mark(end) for place, end in batch.ends.items()}):
+            return
         try:
             wires = self._handle(batch.records)
         except (Skip, Refuse):
@@ -244,11 +245,10 @@ class Stage:
             self._holding.block(batch.blocked)
             if batch.blocked:
                 return
-            self._one(place, raw, batch, mark)
-            if self._stopping.is_set():
+            if not self._one(place, raw, batch, mark) or self._stopping.is_set():
                 return
 
-    def _one(self, place: TopicPartition, raw: Any, batch: Batch, mark: Mark) -> None:
+    def _one(self, place: TopicPartition, raw: Any, batch: Batch, mark: Mark) -> bool:
         began = time.perf_counter()
         ends = {place: raw.offset + 1}
         left = Mark(mark.end) if mark.end > raw.offset + 1 else None
@@ -258,7 +258,8 @@ class Stage:
             text = f"ended the process {mark.attempts} times while handled alone"
             self._commit((), [Dead(raw, text, mark.attempts)], ends, left)
         else:
-            self._holding.mark({place: Mark(mark.end, mark.attempts + 1)})
+            if not self._holding.mark({place: Mark(mark.end, mark.attempts + 1)}):
+                return False
             tried = self._try(place, raw, batch, mark)
             if isinstance(tried, Dead | None):
                 self._commit((), [tried] if tried else (), ends, left)
@@ -267,6 +268,7 @@ class Stage:
             else:
                 self._commit(tried, (), ends, left)
                 self._told(batch, len(tried), time.perf_counter() - began)
+        return True
 
     def _try(self, place: TopicPartition, raw: Any, batch: Batch, mark: Mark) -> Sequence[Wire] | Dead | None:
         try:
