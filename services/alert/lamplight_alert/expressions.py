@@ -87,6 +87,12 @@ def calls(tokens: Sequence[Token]) -> bool:
     return any(token.kind == "word" and _sign(tokens, i + 1) == "(" for i, token in enumerate(tokens))
 
 
+def takes_counts_whole(text: str) -> bool:
+    """Tell whether a condition looks at counts otherwise than by a class's name (`camera.counts.exists(…)`)."""
+    paths = [reference.path for reference in references(tokens_of(text))]
+    return any(len(path) == 1 or path[1:] == ("counts",) for path in paths)
+
+
 def atoms(text: str) -> tuple[Atom, ...]:
     """Return the smallest conditions of `text`, each of which must be true, false or unknown by itself."""
     return tuple(

@@ -9,7 +9,7 @@ from lamplight.camera.v1 import camera_pb2
 from lamplight.rule.v1 import rule_pb2
 from lamplight_contracts.selectors import selects
 
-from lamplight_alert.expressions import counted_classes
+from lamplight_alert.expressions import counted_classes, takes_counts_whole
 from lamplight_alert.model import NS_PER_S, Over, Timing, Truth
 
 Condition = Callable[[object], Truth]
@@ -55,7 +55,7 @@ class Rulebook:
     ) -> None:
         """Take what compiles CEL and opening hours, and the classes that count 0 where there is none."""
         self._countable = tuple(countable)
-        self.zeros: Mapping[str, int] = dict.fromkeys(self._countable, 0)
+        self.zeros: Mapping[str, int] = {}
         self._compile_condition = compile_condition
         self._compile_schedule = compile_schedule
         self._rules: dict[str, tuple[rule_pb2.Rule, Condition]] = {}
@@ -69,9 +69,7 @@ class Rulebook:
         fresh = {key: (rule, self._compile_condition(rule.when)) for key, rule in rules.items() if key not in unchanged}
         self._rules = {**unchanged, **fresh}
         self._bound = {}
-        # A rule may name a class of another model than the default one: it too counts 0 where there is none.
-        named = [name for rule, _ in self._rules.values() for name in counted_classes(rule.when)]
-        self.zeros = dict.fromkeys([*self._countable, *named], 0)
+        self.zeros = dict.fromkeys(self._classes(), 0)
 
     def of(self, camera: camera_pb2.Camera) -> tuple[BoundRule, ...]:
         """Return the rules that `camera` is under, by id."""
@@ -80,6 +78,15 @@ class Rulebook:
             held = (camera, self._bind(camera))
             self._bound[camera.id] = held
         return held[1]
+
+    def _classes(self) -> Iterable[str]:
+        """Return the classes that counts must hold: those that rules name, be they of another model than the default.
+
+        All countable ones only where a rule looks at counts as a whole: handing a map to CEL costs by its size.
+        """
+        conditions = [rule.when for rule, _ in self._rules.values()]
+        named = [name for when in conditions for name in counted_classes(when)]
+        return [*named, *(self._countable if any(map(takes_counts_whole, conditions)) else ())]
 
     def _bind(self, camera: camera_pb2.Camera) -> tuple[BoundRule, ...]:
         chosen = sorted(self._rules.items())

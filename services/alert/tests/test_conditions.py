@@ -6,6 +6,7 @@ from typing import Any
 
 from lamplight.alert.v1 import alert_pb2
 from lamplight.region.v1 import region_pb2
+from lamplight_alert.classes import COUNTABLE
 
 STANDING = 'thing.class_name == "car" && "bus_lane" in thing.zones && thing.still_s >= 20'
 OPENED, CLEARED, STALE, RESUMED = (
@@ -72,6 +73,12 @@ def test_counts_hold_zero_and_unlisted_classes(world: Any) -> None:
     world.rule("zone", "zone.counts.person == 0 && zone.counts.tram == 0 && camera.counts.bus == 0")
     (opened,) = world.feed(world.seen(0))
     assert (opened.subject.id, list(opened.subject.zone_ids)) == ("bus_lane", ["bus_lane"])
+
+
+def test_counts_as_a_whole_hold_every_countable_class(world: Any) -> None:
+    """A rule that goes through all counts sees all countable classes, with those that are there."""
+    world.rule("camera", f"size(camera.counts) == {len(COUNTABLE)} && camera.counts.exists(c, camera.counts[c] == 7)")
+    assert changes(world.feed(world.seen(0, counts={"person": 7}))) == [OPENED]
 
 
 def test_a_crowd_must_hold_for_s(world: Any) -> None:
