@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
 from google.protobuf.message import Message
 from lamplight.key.v1 import key_pb2
 from lamplight_kit.clock import Clock, SystemClock
-from lamplight_kit.kafka.settings import BusSettings
 from lamplight_kit.kafka.stage import Stage
 from lamplight_kit.kafka.table import Table, Tables
 from lamplight_kit.seal import BadSeal, KeyRing
@@ -27,14 +27,7 @@ _log = structlog.get_logger()
 
 def build(settings: EmbedSettings, encoder: Encoder | None = None) -> Sequence[Component]:
     """Return the parts of the service in the order in which they start; `encoder` stands in for the model's."""
-    bus = BusSettings(
-        settings.kafka_bootstrap_servers,
-        settings.namespace,
-        settings.replica,
-        settings.kafka_security,
-        {"camera": settings.camera_partitions, "district": settings.district_partitions},
-        settings.embed_batch,
-    )
+    bus = replace(settings.bus(), max_batch=settings.embed_batch)
     keys = KeyRing()
 
     def learn(_replica: str, message: Message | None) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from lamplight.camera.v1 import camera_pb2
 from lamplight_kit.audit import Auditor
 from lamplight_kit.clock import Clock, SystemClock
 from lamplight_kit.kafka.outbox import KafkaOutbox
-from lamplight_kit.kafka.settings import BusSettings
 from lamplight_kit.kafka.stage import Stage
 from lamplight_kit.kafka.table import Table, Tables
 from lamplight_kit.kafka.types import TableView
@@ -28,14 +28,7 @@ from lamplight_match.settings import MatchSettings
 
 def build(settings: MatchSettings, store: VectorStore | None = None) -> Sequence[Component]:
     """Return the parts of the service in the order in which they start; `store` stands in for Milvus."""
-    bus = BusSettings(
-        settings.kafka_bootstrap_servers,
-        settings.namespace,
-        settings.replica,
-        settings.kafka_security,
-        {"camera": settings.camera_partitions, "district": settings.district_partitions},
-        settings.match_batch,
-    )
+    bus = replace(settings.bus(), max_batch=settings.match_batch)
     clock = SystemClock()
     situations, cameras = Table("situations"), Table("cameras")
     vectors = store or MilvusStore(

@@ -123,10 +123,13 @@ class SituationServicer(situation_pb2_grpc.SituationServiceServicer):
 
     async def _late(self, situation_id: str, command_id: str, context: Context) -> NoReturn:
         found = self._found(situation_id)
-        if found is None or found.last_command_id != command_id:
-            text = f"situation {situation_id!r} was not taken up in time; is match running and Kafka there?"
-        else:
+        if found is not None and found.last_command_id == command_id:
             text = f"situation {situation_id!r} is still enrolling: {found.reason}; is embed running?"
+        else:
+            text = (
+                f"situation {situation_id!r} was not taken up in time, or enrolled anew by somebody else; "
+                "see `lamplight situation list`, and whether match and Kafka are there"
+            )
         await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, text)
         raise AssertionError
 

@@ -212,7 +212,7 @@ def _reference_row(one: ReferenceVector) -> Row:
         "is_counter_example": one.is_counter_example,
         "model_sha256": one.model_sha256,
         "stored_ns": one.stored_ns,
-        "refused": _cut(one.refused),
+        "refused": _cut(one.refused, _TEXT),
         "vector": one.vector,
     }
 
@@ -230,21 +230,24 @@ def _reference(row: Row) -> ReferenceVector:
 
 
 def _history_row(row: HistoryRow) -> Row:
-    return {
-        "id": f"{row.region_id}/{row.model_sha256[:16]}",
+    texts = {
         "camera_id": row.camera_id,
-        "at_ns": row.at_ns,
-        "expires_ns": row.expires_ns,
         "kind": row.kind,
         "class_name": row.class_name,
-        "zone_ids": _cut(",".join(row.zone_ids)),
+        "zone_ids": ",".join(row.zone_ids),
         "place_id": row.place_id,
         "picture_key": row.picture_key,
         "model_sha256": row.model_sha256,
+    }
+    return {
+        "id": f"{row.region_id}/{row.model_sha256[:16]}",
+        **{name: _cut(text, _HISTORY_FIELDS[name]) for name, text in texts.items()},
+        "at_ns": row.at_ns,
+        "expires_ns": row.expires_ns,
         "vector": row.vector,
     }
 
 
-def _cut(text: str) -> str:
-    """Cut `text` to what a field holds, in UTF-8."""
-    return text.encode()[:_TEXT].decode(errors="ignore")
+def _cut(text: str, most_bytes: int) -> str:
+    """Cut `text` to what a field holds: a row that Milvus refuses would be tried for ever."""
+    return text.encode()[:most_bytes].decode(errors="ignore")
