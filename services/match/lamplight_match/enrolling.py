@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -72,6 +72,16 @@ class Enroller:
         if situation is None or all(one.reference_id != reference.reference_id for one in situation.references):
             return ()
         return self._settle(own, situation, None if was_replaced else situation)
+
+    def recheck(self, situation_ids: Iterable[str]) -> Sequence[Outgoing]:
+        """Settle situations in hand again, whose vectors the store no longer has; others' owners see to theirs."""
+        return [
+            outgoing
+            for situation_id in sorted(situation_ids)
+            for own in self._situations.values()
+            if situation_id in own
+            for outgoing in self._settle(own, own[situation_id], own[situation_id])
+        ]
 
     def _enrol(self, own: dict[str, Situation], command: command_pb2.Command) -> Sequence[Outgoing]:
         asked = command.enrol_situation

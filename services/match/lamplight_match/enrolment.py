@@ -43,7 +43,12 @@ def settled(situation: Situation, vectors: Sequence[ReferenceVector]) -> Situati
         return _refuse(result, f"no vector of {'; '.join(refused)}")
     if missing:
         result.state = Situation.STATE_ENROLLING
-        result.reason = f"{len(found)} of {len(result.references)} pictures have their vectors"
+        result.reason = (
+            f"{len(found)} of {len(result.references)} pictures have their vectors; the others are waited for, "
+            "add the situation again if none comes"
+        )
+        result.effective_threshold = 0.0
+        result.model_sha256 = ""
         return result
     return _calibrated(result, found)
 

@@ -43,7 +43,7 @@ class MatchHandler:
         self._comparer.begin(self._enroller.overlaid)
         for record in batch:
             written += self._one(record)
-        self._comparer.finish()
+        written += self._enroller.recheck(self._comparer.finish())
         return written
 
     def _one(self, record: Record) -> Sequence[Outgoing]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import structlog
 from lamplight.camera.v1 import camera_pb2
 from lamplight.embedding.v1 import embedding_pb2
 from lamplight.match.v1 import match_pb2
@@ -21,6 +22,7 @@ from lamplight_match.similarity import likeness
 from lamplight_match.vectors import pooled
 
 Overlaid = Callable[[Mapping[str, Situation]], Mapping[str, Situation]]
+_log = structlog.get_logger()
 _DAY_NS = 86_400 * 1_000_000_000
 
 
@@ -38,6 +40,8 @@ class Comparer:
         self._default_retention_days = default_retention_days
         self._ready: Sequence[Situation] = ()
         self._rows: list[HistoryRow] = []
+        self._lacking: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
 
     def begin(self, overlaid: Overlaid) -> None:
         """Begin a batch; raises `Retry` until the tables have been read whole."""
@@ -45,6 +49,7 @@ class Comparer:
             message = "the tables of situations and cameras are still being read; tried again by itself"
             raise Retry(message)
         self._rows.clear()
+        self._lacking.clear()
         self.look(overlaid)
 
     def look(self, overlaid: Overlaid) -> None:
@@ -59,11 +64,11 @@ class Comparer:
         """Ask the store again for everything."""
         self._galleries.clear()
 
-    def finish(self) -> None:
-        """Keep the history of the batch in one call to the store."""
+    def finish(self) -> frozenset[str]:
+        """Keep the history of the batch in one call; return the situations whose vectors the store lacked."""
         if self._rows:
             self._store.put_history(self._rows)
-            self._rows.clear()
+        return frozenset(self._lacking)
 
     def live(self, key: str, embedding: embedding_pb2.Embedding) -> Sequence[Outgoing]:
         """Return what a live region was compared with and what it resembles; nothing where nothing is in scope."""
@@ -86,11 +91,12 @@ class Comparer:
 
     def _compare(self, situation: Situation, vector: Vector, matches: match_pb2.Matches) -> None:
         if situation.model_sha256 != matches.model_sha256:
-            meters.PASSED_OVER.labels("other_model").inc()
+            self._other_model(situation, matches.model_sha256)
             return
         gallery = self._galleries.of(situation)
         if gallery is None:
             meters.PASSED_OVER.labels("vectors_missing").inc()
+            self._lacking.add(situation.id)
             return
         matches.compared_situation_ids.append(situation.id)
         found = likeness(vector, gallery)
@@ -102,6 +108,14 @@ class Comparer:
                 threshold=gallery.threshold,
                 reference_id=found.reference_id,
             )
+
+    def _other_model(self, situation: Situation, model_sha256: str) -> None:
+        """Count a comparison that cannot be made, and say once why."""
+        meters.PASSED_OVER.labels("other_model").inc()
+        if (situation.id, model_sha256) not in self._told:
+            self._told.add((situation.id, model_sha256))
+            cure = "add the situation again: vectors of two models are never compared"
+            _log.warning("situation of another model", situation_id=situation.id, found=model_sha256, cure=cure)
 
     def _row(self, embedding: embedding_pb2.Embedding, vector: Vector, retention_days: int) -> HistoryRow:
         source = embedding.source

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lamplight.camera.v1 import camera_pb2
 from lamplight.match.v1 import match_pb2
 from lamplight.region.v1 import region_pb2
@@ -285,6 +288,45 @@ def test_history_is_kept_as_long_as_the_cameras_pictures(bus: Bus) -> None:
     assert rows["canal-1"].expires_ns == 5 + 2 * day_ns
     assert rows["unknown"].expires_ns == 6 + 7 * day_ns
     assert rows["canal-1"].kind == "scene"
+
+
+def test_lost_vectors_are_told(bus: Bus) -> None:
+    """A ready situation whose vectors the store no longer has says that it waits for them, and how to mend it."""
+    replica = Replica()
+    enrolled(bus, replica)
+    replica.store.drop_references("flood")
+    replica.handler.restore(0, [Record("situations", 0, 0, "flood", replica.table["flood"])])
+    assert matches(replica.take(bus.live("canal-1", bus.place(1)))) == []
+    assert replica.table["flood"].state == ENROLLING
+    assert "0 of 3" in replica.table["flood"].reason
+    replica.take(*flood(bus))
+    assert replica.table["flood"].state == READY
+
+
+EVENTS = ("one", "two", "dry", "command", "restart", "live")
+
+
+@given(st.lists(st.sampled_from(EVENTS), max_size=14), st.randoms(use_true_random=False))
+def test_whatever_happens_on_the_way_it_ends_alike(noise: list[str], order: random.Random) -> None:
+    """Repeated pictures, a command that comes twice, restarts between: the same situation in the end."""
+    bus = Bus()
+    records = dict(zip(EVENTS, [*flood(bus), bus.enrol(a_situation(counters=("dry.jpg",)))], strict=False))
+    records["live"] = bus.live("canal-1", bus.place(1))
+    events = [*noise, *records]
+    order.shuffle(events)
+    replica = Replica()
+    for event in events:
+        if event == "restart":
+            replica = Replica(replica.store, replica.table)
+            kept = [Record("situations", 0, 0, key, message) for key, message in replica.table.items()]
+            replica.handler.restore(0, kept)
+        else:
+            replica.take(records[event])
+    expected = enrolled(Bus(), Replica())
+    found = replica.table["flood"]
+    assert (found.state, list(found.references)) == (READY, list(expected.references))
+    assert found.effective_threshold == pytest.approx(expected.effective_threshold)
+    assert matches(replica.take(records["live"]))[0].matches
 
 
 def test_nothing_is_compared_until_the_tables_are_read(bus: Bus) -> None:
