@@ -1,0 +1,1 @@
+"""Lamplight's demo: cameras of several kinds on this machine, and what to watch for."""

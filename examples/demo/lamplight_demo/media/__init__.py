@@ -1,0 +1,1 @@
+"""The demo's pictures: encoding, composing and the scenes made of the committed footage."""
