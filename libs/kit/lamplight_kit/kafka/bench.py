@@ -32,6 +32,7 @@ MESSAGE_BYTES = 600
 PARTITIONS = 4
 ROUNDS = 3
 LIMIT = 0.8
+_PARTITIONS = {"messages": PARTITIONS, "echoes": PARTITIONS, "bench.deadletter": 1}
 
 
 def run(messages: int = MESSAGES, bootstrap_servers: str | None = None) -> dict[str, Any]:
@@ -102,12 +103,11 @@ def _measured(bootstrap_servers: str, messages: int) -> dict[str, Any]:
 
 
 def _topics() -> Topics:
-    named = {
-        name: Topic(name, "key", "camera", partitions, is_compacted=False, retention_ms=-1, max_bytes=65_536, message="",
-                    writers=frozenset(), readers=frozenset())
-        for name, partitions in (("messages", PARTITIONS), ("echoes", PARTITIONS), ("bench.deadletter", 1))
-    }  # fmt: skip
-    return Topics(named)
+    return Topics({name: _topic(name, count) for name, count in _PARTITIONS.items()})
+
+
+def _topic(name: str, partitions: int) -> Topic:
+    return Topic(name, "key", "camera", partitions, False, -1, 65_536, "", frozenset(), frozenset())  # noqa: FBT003 - its place
 
 
 def _fill(bus: BusSettings, messages: int) -> None:

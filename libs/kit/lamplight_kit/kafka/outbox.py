@@ -217,7 +217,8 @@ class KafkaOutbox:
 
     def _settled(self, batch: list[_Waiting]) -> list[_Waiting]:
         """Connect, and say what of the batch in doubt is still to be written."""
-        self._producer = TransactionalProducer(self._bus, self.name)
+        # A name of its own: the service may have a stage of the same name, and they would fence each other.
+        self._producer = TransactionalProducer(self._bus, f"{self.name}.outbox")
         with closing(KafkaConsumer(**consumer_options(self._bus, self.name), group_id=self._group)) as consumer:
             counter = consumer.committed(self._place, timeout_ms=10_000) or 0
         is_there = bool(batch) and counter == self._counter + 1
