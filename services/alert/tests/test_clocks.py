@@ -21,7 +21,7 @@ STORIES: dict[str, tuple[list[tuple[float, Truth]], list[str]]] = {
     "a short gap is bridged": ([(0, T), (19, T)], ["19 opened"]),
     "a long gap is not": ([(0, T), (21, T), (30, T), (31, T)], ["31 opened"]),
     "a long gap does not clear": ([(0, T), (10, T), (12, F), (40, F), (44, F), (45, F)], ["10 opened", "45 cleared"]),
-    "late evidence tells nothing": ([(0, T), (10, T), (9, F), (16, T)], ["10 opened"]),
+    "late evidence tells nothing": ([(0, T), (10, T), (6, F), (11, F)], ["10 opened"]),
 }
 
 
