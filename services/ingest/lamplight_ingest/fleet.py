@@ -100,6 +100,10 @@ class Fleet:
         run = self._run_of(verdict.camera_id, verdict.epoch)
         if run is not None:
             run.watch.wanting(verdict.wanted_gap_s)
+            if verdict.outcome == frame_pb2.Verdict.OUTCOME_REFUSED:
+                run.watch.lost()  # what follows would build on a picture that detect does not have
+            if verdict.outcome == frame_pb2.Verdict.OUTCOME_REFUSED:
+                run.watch.lost()  # what follows would build on a picture that detect does not have
 
     # -- the thread ----------------------------------------------------------------------------------------------
 

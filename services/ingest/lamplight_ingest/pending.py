@@ -32,9 +32,11 @@ class Pending:
     def offer(self, frame: frame_pb2.Frame) -> Sequence[frame_pb2.Frame]:
         """Take `frame` in; return what is dropped for it, which may be the frame itself."""
         camera_id = frame.camera_id
-        if camera_id in self._needs_key and not frame.is_key:
-            return [frame]
-        self._needs_key.discard(camera_id)
+        if camera_id in self._needs_key:
+            if not frame.is_key:
+                return [frame]
+            self._needs_key.discard(camera_id)
+            frame.after_gap = True
         queue = self._queues.setdefault(camera_id, deque())
         dropped: list[frame_pb2.Frame] = []
         if frame.is_key and all(waiting.is_key for waiting in queue):

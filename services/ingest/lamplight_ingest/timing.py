@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from lamplight_ingest.model import NS_PER_S, Picture
+from lamplight_ingest.model import NS_PER_S, STANDS_ALONE, Picture
 
 TRUSTED_WITHIN_NS = 5 * NS_PER_S
 """How far a source's time may lie from its receipt (docs/design.md, Time)."""
@@ -12,12 +12,17 @@ MAX_JUMP_S = 3600.0
 """A longer step between two pictures of a container is a broken time stamp, not a wait."""
 
 
-def stamp(picture: Picture) -> tuple[int, bool]:
-    """Return `at_ns`, and whether it is only the receipt's."""
-    told = picture.source_at_ns
-    if told is not None and abs(told - picture.received_ns) <= TRUSTED_WITHIN_NS:
-        return told, False
-    return picture.received_ns, True
+def stamp(picture: Picture, before_ns: int | None = None) -> tuple[int, bool]:
+    """Return `at_ns`, and whether it is only the receipt's.
+
+    `before_ns` is the `at_ns` of the picture before. A picture that stands by itself was taken after it: a source that
+    tells otherwise (HTTP dates count whole seconds) is not believed. Pictures that build on others may be stored in
+    another order than they were taken in.
+    """
+    told, received_ns = picture.source_at_ns, picture.received_ns
+    is_near = told is not None and abs(told - received_ns) <= TRUSTED_WITHIN_NS
+    moves_on = picture.codec not in STANDS_ALONE or before_ns is None or told is None or told > before_ns
+    return (told, False) if told is not None and is_near and moves_on else (received_ns, True)
 
 
 class OwnTime:

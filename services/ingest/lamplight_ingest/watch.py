@@ -44,6 +44,7 @@ class Watch:
         self._sampler = Sampler(plan)
         self._interval = KeyInterval()
         self._gap = False
+        self._came_at_ns: int | None = None
         self._life = lives.begin(self._now())
         self._source: Source | None = None
         self.counts = Counts()
@@ -126,7 +127,8 @@ class Watch:
             raise SourceAway(text)
 
     def _frame(self, picture: Picture) -> frame_pb2.Frame | None:
-        at_ns, is_receipt = stamp(picture)
+        at_ns, is_receipt = stamp(picture, self._came_at_ns)
+        self._came_at_ns = at_ns
         stands_alone = picture.codec in STANDS_ALONE
         with self._lock:
             if picture.lost_before:

@@ -50,8 +50,7 @@ class Detect(frame_pb2_grpc.FrameServiceServicer):
                 continue
             frame = request.frame
             self.frames.append(frame)
-            while not self.go.is_set():
-                await asyncio.sleep(0.01)
+            await asyncio.to_thread(self.go.wait, 20)
             verdict = frame_pb2.Verdict(
                 camera_id=frame.camera_id, epoch=frame.epoch, seq=frame.seq, credit=self.credit, wanted_gap_s=3
             )
@@ -179,8 +178,6 @@ def test_a_detect_that_dies_is_found_again_and_begins_with_a_keyframe() -> None:
             sink.offer(frame(0))
             until(lambda: len(detect.frames) == 1)
             sink.offer(frame(1, is_key=False))
-            detect.go.set()
-            detect.go.clear()
             first.close()
             until(lambda: sink.unready() is not None)
             until(lambda: {seq for seq, reason in told.dropped_seqs if reason == "broken_stream"} == {0, 1})

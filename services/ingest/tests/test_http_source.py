@@ -92,7 +92,11 @@ def first(found: HttpSource, count: int) -> list[Picture]:
 def scripted(*answers: Callable[[Any], None]) -> Callable[[Any], None]:
     """Return an answer that goes through `answers`, and stays at the last."""
     rest = list(answers)
-    return lambda handler: (rest.pop(0) if len(rest) > 1 else rest[0])(handler)
+
+    def answer(handler: Any) -> None:
+        (rest.pop(0) if len(rest) > 1 else rest[0])(handler)
+
+    return answer
 
 
 def test_snapshots_are_asked_for_with_the_last_ones_tags() -> None:
@@ -219,9 +223,9 @@ def test_redirects_are_followed_a_few_times() -> None:
     with serving(once) as camera:
         assert len(first(source(camera), 1)) == 1
         assert [request["path"] for request in camera.seen] == ["/now.jpg", "/other.jpg"]
-    with serving(lambda h: say(h, 302, Location="/now.jpg")) as camera:
-        with pytest.raises(SourceRefused, match="redirects"):
-            first(source(camera), 1)
+    circle = serving(lambda h: say(h, 302, Location="/now.jpg"))
+    with circle as camera, pytest.raises(SourceRefused, match="redirects"):
+        first(source(camera), 1)
 
 
 @pytest.mark.parametrize(

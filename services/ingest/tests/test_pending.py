@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,7 +56,7 @@ def test_what_comes_out_is_decodable_and_bounded(
     for frames in out.values():
         numbers = [taken.seq for taken in frames]
         assert numbers == sorted(set(numbers))
-        for before, after in zip(frames, frames[1:], strict=False):
+        for before, after in pairwise(frames):
             follows = after.seq == before.seq + 1
             assert follows or after.is_key
             assert follows or after.after_gap

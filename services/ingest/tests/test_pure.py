@@ -29,6 +29,14 @@ def test_a_source_is_believed_within_five_seconds(told_s: float | None, expected
     assert stamp(picture) == (NOW_NS + round(expected_s * NS_PER_S), is_receipt)
 
 
+def test_a_picture_that_stands_alone_was_taken_after_the_one_before() -> None:
+    """A date in whole seconds that says otherwise is not believed; of pictures stored out of order it is."""
+    for codec, expected in (("mjpeg", (NOW_NS, True)), ("h264", (NOW_NS - NS_PER_S, False))):
+        picture = Picture(codec, b"", is_key=True, received_ns=NOW_NS, source_at_ns=NOW_NS - NS_PER_S)
+        assert stamp(picture, before_ns=NOW_NS - NS_PER_S // 2) == expected
+        assert stamp(picture, before_ns=NOW_NS - 2 * NS_PER_S) == (NOW_NS - NS_PER_S, False)
+
+
 @given(
     st.fractions(Fraction(1, 10**9), 10),
     st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1)),

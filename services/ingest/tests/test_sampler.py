@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -53,7 +54,7 @@ def test_examined_pictures_keep_their_gap(plan: Plan, units: list[Unit], wanted_
     times = [unit.at_ns for unit, choice in zip(units, choices, strict=True) if choice is Choice.EXAMINE]
     gap_s = plan.gap_s(wanted_gap_s)
     assert plan.min_gap_s <= gap_s <= plan.max_gap_s
-    for earlier, later in zip(times, times[1:], strict=False):
+    for earlier, later in pairwise(times):
         assert (later - earlier) / NS_PER_S >= gap_s * (1 - SLACK) - 1e-9
 
 

@@ -97,8 +97,10 @@ class HttpSource:
             is_same = found == self._last
             self._remember_tags(response.headers)
         self._last = found
+        # The same picture again tells how things stand now, not when it was taken.
+        told_ns = None if is_same else source_at_ns
         now_ns = self._clock.now_ns()
-        return Picture(*found, is_key=True, received_ns=now_ns, source_at_ns=source_at_ns, same_as_before=is_same)
+        return Picture(*found, is_key=True, received_ns=now_ns, source_at_ns=told_ns, same_as_before=is_same)
 
     def _remember_tags(self, headers: httpx.Headers) -> None:
         tags = {"If-None-Match": headers.get("etag", ""), "If-Modified-Since": headers.get("last-modified", "")}
