@@ -26,8 +26,8 @@ def answer(cseq: int, *headers: str, status: str = "200 OK", body: bytes = b"") 
 def description(codec: str = "H264", sets: Sequence[bytes] = (SPS, PPS), payload_type: int = 96) -> bytes:
     """Return a description of one video whose control is `trackID=0`."""
     texts = [base64.b64encode(nal).decode() for nal in sets]
-    names = ("sprop-vps", "sprop-sps", "sprop-pps")
-    told = f"sprop-parameter-sets={','.join(texts)}" if codec == "H264" else ";".join(map("=".join, zip(names, texts)))
+    named = [f"{name}={text}" for name, text in zip(("sprop-vps", "sprop-sps", "sprop-pps"), texts, strict=False)]
+    told = f"sprop-parameter-sets={','.join(texts)}" if codec == "H264" else ";".join(named)
     lines = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", f"m=video 0 RTP/AVP {payload_type}"]
     lines += [f"a=rtpmap:{payload_type} {codec}/90000", f"a=fmtp:{payload_type} packetization-mode=1;{told}"]
     return "\r\n".join([*lines, "a=control:trackID=0", ""]).encode()

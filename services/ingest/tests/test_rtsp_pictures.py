@@ -191,7 +191,7 @@ def test_garbage_between_packets_is_stepped_over_and_told() -> None:
 
 
 def test_the_senders_report_gives_absolute_time() -> None:
-    """A picture's time is the report's, plus what its clock has counted since; before the first report there is none."""
+    """A picture's time is the report's plus what its clock has counted since; before the first, there is none."""
     at_s = 1_700_000_000
     told = framed(report(at_s + 2_208_988_800, 1 << 31, 9000), 1)
     fed = _playing().feed(_stream([KEY], [PLAIN]) + told + _stream([KEY], [PLAIN], seq=2, time=18000))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - the grammar's word
-_SCHEME_AND_PARAMETER = re.compile(rf"({_TOKEN})\s+({_TOKEN})\s*=\s*(.*)", re.DOTALL)
+_SCHEME_AND_PARAMETER = re.compile(rf"({_TOKEN})\s+({_TOKEN})\s*=\s*((?!=).*)", re.DOTALL)
 _PARAMETER = re.compile(rf"({_TOKEN})\s*=\s*(.*)", re.DOTALL)
 _SCHEME = re.compile(rf"({_TOKEN})(?:\s+\S+)?")
 _UNQUOTABLE = re.compile(r"[\x00-\x1f\x7f]")

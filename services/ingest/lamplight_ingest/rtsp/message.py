@@ -116,6 +116,9 @@ def _headers(lines: list[str], limits: Limits) -> Headers:
     if len(lines) > limits.headers:
         text = f"{len(lines)} headers found, at most {limits.headers} expected"
         raise ValueError(text)
+    if any(_UNWRITABLE.search(line) for line in lines):
+        text = "a header with a control character found"
+        raise ValueError(text)
     split = (line.partition(":") for line in lines)
     return tuple((name.strip().lower(), value.strip()) for name, colon, value in split if colon)
 
