@@ -13,6 +13,8 @@ LUMA_WIDTH_PX = 320
 STEP = 14
 """A grey level must differ by this much to count: above the noise of cameras and of JPEG on a smoothed copy."""
 NOISE_TIMES = 6.0
+NOISE_MOST = 4.0
+"""Grey levels of median difference that noise can explain on a smoothed copy; more is another picture, not noise."""
 SPARSE = 3
 """Medians are taken of every third pixel each way: they are as good, and cost a ninth."""
 CHANGED_PX = 10
@@ -32,11 +34,13 @@ def small_luma(bgr: NDArray[np.uint8]) -> Luma:
 def differences(now: Luma, before: Luma, step: int = STEP) -> NDArray[np.bool_]:
     """Return which pixels [h, w] differ by more than noise, a common brightening or darkening set aside.
 
-    The step is at least `step` and NOISE_TIMES the median difference, so that a noisy night does not count as change.
+    The step is at least `step` and NOISE_TIMES the median difference, so that a noisy night does not count as change;
+    a median difference above NOISE_MOST is no noise, so that a scene that changed altogether does.
     """
     delta = now.astype(np.int16) - before.astype(np.int16)
     off = np.abs(delta - np.int16(np.median(delta[::SPARSE, ::SPARSE])))
-    over: NDArray[np.bool_] = off > max(step, NOISE_TIMES * float(np.median(off[::SPARSE, ::SPARSE])))
+    noise = min(float(np.median(off[::SPARSE, ::SPARSE])), NOISE_MOST)
+    over: NDArray[np.bool_] = off > max(step, NOISE_TIMES * noise)
     return over
 
 
