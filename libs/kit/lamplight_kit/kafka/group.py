@@ -84,13 +84,9 @@ class Group:
         self._consumer.seek(place, offset)
         return offset
 
-    def position(self, place: TopicPartition) -> int:
-        """Return the offset of the next record that `poll` gives."""
-        return int(self._consumer.position(place, timeout_ms=ANSWER_MS) or 0)
-
-    def lag(self, place: TopicPartition) -> int:
-        """Return how many records wait, as far as the last fetch told."""
-        return max(0, (self._consumer.highwater(place) or 0) - self.position(place))
+    def end(self, place: TopicPartition) -> int:
+        """Return the end of `place` as the last fetch told it, 0 before the first."""
+        return int(self._consumer.highwater(place) or 0)
 
     def pause(self, place: TopicPartition) -> None:
         """Fetch no more of `place`; it is never resumed, see `Holding`."""

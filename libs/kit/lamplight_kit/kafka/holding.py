@@ -267,9 +267,9 @@ class Holding:
     def lags(self) -> Mapping[str, int]:
         """Return how many records wait, by logical topic."""
         lags: dict[str, int] = {}
-        for place in self._positions:
+        for place, position in self._positions.items():
             topic = self._bus.logical_topic(place.topic)
-            lags[topic] = lags.get(topic, 0) + self._joined().lag(place)
+            lags[topic] = lags.get(topic, 0) + max(0, self._joined().end(place) - position)
         return lags
 
     def probe(self) -> None:

@@ -9,6 +9,7 @@ See docs/decisions/0031.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -77,6 +78,7 @@ class KafkaOutbox:
         self._reason: str | None = "not started"
         self._producer: TransactionalProducer | None = None
         self._counter = 0
+        self._in_hand: list[_Waiting] = []
         self._thread = threading.Thread(target=self._run, name=f"outbox-{name}", daemon=True)
 
     def start(self) -> None:
@@ -89,9 +91,9 @@ class KafkaOutbox:
 
     def stop(self, timeout_s: float) -> None:
         """Write what waits, for at most `timeout_s`."""
-        until = self._clock.monotonic_s() + timeout_s
+        until = time.monotonic() + timeout_s
         with self._changed:
-            while self._queue and self._thread.is_alive() and self._clock.monotonic_s() < until:
+            while (self._queue or self._in_hand) and self._thread.is_alive() and time.monotonic() < until:
                 self._changed.wait(0.1)
         self._stopping.set()
         with self._changed:
@@ -153,7 +155,6 @@ class KafkaOutbox:
 
     def _loop(self) -> None:
         pause_s = PAUSE_S[0]
-        batch: list[_Waiting] = []
         checked = False
         while not self._stopping.is_set():
             try:
@@ -161,11 +162,11 @@ class KafkaOutbox:
                     check_topics(self._bus, self._written, self._topics)
                     checked = True
                 if self._producer is None:
-                    batch = self._settled(batch)
-                batch = batch or self._next()
-                if batch:
-                    self._write(batch)
-                    batch = []
+                    # A name of its own: the service may have a stage of the same name, and they would fence each other.
+                    self._producer = TransactionalProducer(self._bus, f"{self.name}.outbox")
+                    self._settle()
+                if self._in_hand or self._take():
+                    self._write()
             except (UncleanError, KafkaError, OSError) as error:
                 self._reason = f"rebuilding: {error}"
                 metrics.REBUILT.labels(self.name).inc()
@@ -180,53 +181,49 @@ class KafkaOutbox:
             else:
                 pause_s, self._reason = PAUSE_S[0], None
 
-    def _next(self) -> list[_Waiting]:
+    def _take(self) -> bool:
         with self._changed:
             if not self._queue:
                 self._changed.wait(1.0)
             dropped = self._trimmed(self._clock.monotonic_s())
-            batch: list[_Waiting] = []
             size = 0
-            while self._queue and len(batch) < BATCH_RECORDS and size < BATCH_BYTES:
-                batch.append(self._queue.popleft())
-                size += batch[-1].size
+            while self._queue and len(self._in_hand) < BATCH_RECORDS and size < BATCH_BYTES:
+                self._in_hand.append(self._queue.popleft())
+                size += self._in_hand[-1].size
             self._queued_bytes -= size
         self._tell_dropped(dropped)
-        return batch
+        return bool(self._in_hand)
 
     def _aged(self) -> list[Outgoing]:
         with self._changed:
             return self._trimmed(self._clock.monotonic_s())
 
-    def _write(self, batch: Sequence[_Waiting]) -> None:
+    def _write(self) -> None:
         if self._producer is None:
             text = "no producer"
             raise UncleanError(text)
         counter = {self._place: OffsetAndMetadata(self._counter + 1, "", -1)}
-        self._producer.transact([item.wire for item in batch], counter, ConsumerGroupMetadata(self._group))
+        self._producer.transact([item.wire for item in self._in_hand], counter, ConsumerGroupMetadata(self._group))
         self._counter += 1
-        self._tell_committed(batch)
+        self._committed()
 
-    def _tell_committed(self, batch: Sequence[_Waiting]) -> None:
-        for item in batch:
-            metrics.HANDLED.labels(self.name, item.outgoing.topic).inc()
+    def _committed(self) -> None:
         with self._changed:
+            done, self._in_hand = self._in_hand, []
             self._changed.notify_all()
+        for item in done:
+            metrics.HANDLED.labels(self.name, item.outgoing.topic).inc()
         if self._on_committed is not None:
-            self._on_committed([item.outgoing for item in batch])
+            self._on_committed([item.outgoing for item in done])
 
-    def _settled(self, batch: list[_Waiting]) -> list[_Waiting]:
-        """Connect, and say what of the batch in doubt is still to be written."""
-        # A name of its own: the service may have a stage of the same name, and they would fence each other.
-        self._producer = TransactionalProducer(self._bus, f"{self.name}.outbox")
+    def _settle(self) -> None:
+        """Find out whether what is in hand was committed after all; the new producer has settled it on the broker."""
         with closing(KafkaConsumer(**consumer_options(self._bus, self.name), group_id=self._group)) as consumer:
             counter = consumer.committed(self._place, timeout_ms=10_000) or 0
-        is_there = bool(batch) and counter == self._counter + 1
+        was_committed = bool(self._in_hand) and counter == self._counter + 1
         self._counter = counter
-        if is_there:
-            self._tell_committed(batch)
-            return []
-        return batch
+        if was_committed:
+            self._committed()
 
     @property
     def _group(self) -> str:

@@ -50,7 +50,10 @@ class TransactionalProducer:
     def discard(self) -> None:
         """Let go at once, sending nothing more."""
         self._steps.put(None)
-        producer = self._producer
+        self._close()
+
+    def _close(self) -> None:
+        producer, self._producer = self._producer, None
         if producer is None:
             return
         try:
@@ -100,3 +103,4 @@ class TransactionalProducer:
                 done.put(error)
             else:
                 done.put(None)
+        self._close()  # it may have been made after `discard` had looked
