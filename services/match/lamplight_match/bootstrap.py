@@ -17,7 +17,6 @@ from lamplight_kit.service import Component
 
 from lamplight_match.adapters.grpc_situations import Desk, SituationApi
 from lamplight_match.adapters.memory import MemoryStore, MemoryTable
-from lamplight_match.adapters.milvus import MilvusStore
 from lamplight_match.enrolling import Enroller
 from lamplight_match.handler import INPUTS, STATE, MatchHandler
 from lamplight_match.keeping import Sweeper
@@ -31,9 +30,7 @@ def build(settings: MatchSettings, store: VectorStore | None = None) -> Sequence
     bus = replace(settings.bus(), max_batch=settings.match_batch)
     clock = SystemClock()
     situations, cameras = Table("situations"), Table("cameras")
-    vectors = store or MilvusStore(
-        settings.milvus_uri, settings.namespace, settings.milvus_token, settings.milvus_timeout_s
-    )
+    vectors = store or _milvus(settings)
     handler = build_handler(vectors, situations, cameras, clock, settings.history_days)
     outbox = KafkaOutbox(bus, "match-api", ("commands", "audit"))
     auditor = Auditor(outbox, settings.replica, clock)
@@ -45,6 +42,12 @@ def build(settings: MatchSettings, store: VectorStore | None = None) -> Sequence
         SituationApi(settings.grpc_listen, Tokens.read(settings.tokens_file), desk),
         Sweeper(vectors, situations, clock, settings.sweep_every_s),
     ]
+
+
+def _milvus(settings: MatchSettings) -> VectorStore:
+    from lamplight_match.adapters.milvus import MilvusStore  # noqa: PLC0415 - its client loads pandas; `local` needs none
+
+    return MilvusStore(settings.milvus_uri, settings.namespace, settings.milvus_token, settings.milvus_timeout_s)
 
 
 def build_handler(
