@@ -10,15 +10,9 @@ import grpc
 from lamplight_kit.errors import BadInput, LamplightError
 from lamplight_kit.rpc import blocking_channel, problems_of
 
+from lamplight_cli.errors import CallFailedError, NotFoundError
+
 TIMEOUT_S = 90.0  # above the services' own, who say better what they waited for
-
-
-class CallFailedError(LamplightError):
-    """A call did not do what it was for; the text says which service, why, and the cure."""
-
-
-class NotFoundError(CallFailedError):
-    """The call names something that is not there."""
 
 
 @contextmanager

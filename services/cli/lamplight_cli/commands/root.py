@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import click
 from lamplight_kit import log
-from lamplight_kit.errors import BadInput, LamplightError, SettingsError, Stop
+from lamplight_kit.errors import BadInput, LamplightError, SettingsError
 
-FAILED = 1
-BAD_INPUT = 2
+from lamplight_cli.errors import BAD_INPUT, FAILED, NotFoundError
 
 COMMANDS: Mapping[str, str] = {
     "up": "up",
@@ -62,10 +61,10 @@ def run(arguments: Sequence[str]) -> int:
         return 130
     except BrokenPipeError:  # whoever read our output has seen enough
         return 0
-    except (BadInput, SettingsError) as error:
+    except (BadInput, SettingsError, NotFoundError) as error:
         click.echo(str(error), err=True)
         return BAD_INPUT
-    except (Stop, LamplightError) as error:
+    except LamplightError as error:
         click.echo(str(error), err=True)
         return FAILED
     return status if isinstance(status, int) else 0

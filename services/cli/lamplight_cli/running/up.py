@@ -48,7 +48,7 @@ class Wanted:
 
 
 def up(wanted: Wanted, wishes: Wishes) -> int:
-    """Run until Ctrl-C, SIGTERM or the end of `for_s`; return the exit status (see `lamplight_cli.errors`)."""
+    """Run until Ctrl-C, SIGTERM or the end of `for_s`; return the exit status (`lamplight_cli.errors`)."""
     folder = Folder(wanted.folder.absolute())
     signal.signal(signal.SIGTERM, _as_interrupt)
     with folder.held(), board(sys.stderr) as shown:
@@ -162,6 +162,9 @@ class _System:
 
     def _say_ready(self, took_s: float, states: Sequence[State]) -> None:
         self._shown.say(f"up: ready, {took_s:.1f} s after the processes were started")
+        self._shown.say(
+            f"up: Kafka is at {self._folder.read_state()['kafka']}, topics begin with {self._wanted.namespace}."
+        )
         if any(state.name == "console" for state in states):
             page = f"http://127.0.0.1:{self._ports['console.page']}/#token={self._token}"
             self._shown.say(f"up: the page is {page}")
