@@ -30,11 +30,10 @@ def cut_out(picture: Picture, outline_xy: list[tuple[int, int]], feather_px: flo
     """Cut out what the outline (corners in pixels) encloses, with soft edges."""
     corners = np.array(outline_xy, np.int32)
     (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
-    alpha = np.zeros((bottom - top, right - left), np.float32)
+    alpha = np.zeros((int(bottom - top), int(right - left)), np.float32)
     cv2.fillPoly(alpha, [corners - (left, top)], 1.0)
-    return Cut(
-        picture[top:bottom, left:right].astype(np.float32), cv2.GaussianBlur(alpha, (0, 0), feather_px)[..., None]
-    )
+    soft = np.asarray(cv2.GaussianBlur(alpha, (0, 0), feather_px)[..., None], np.float32)
+    return Cut(picture[top:bottom, left:right].astype(np.float32), soft)
 
 
 def paste(scene: Picture, cut: Cut, left_px: int, top_px: int) -> Picture:
