@@ -1,0 +1,201 @@
+"""One RTSP connection, plain or TLS: reached through the doors, brought to play, then read without ever waiting."""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from lamplight_kit.clock import Clock
+
+from lamplight_ingest.doors import Address, Doors
+from lamplight_ingest.model import SourceAway, SourceRefused
+from lamplight_ingest.rtsp.address import Target
+from lamplight_ingest.rtsp.auth import Login
+from lamplight_ingest.rtsp.client import Options, RtspClient
+from lamplight_ingest.rtsp.events import Event, Failed, Limits, Moved, Playing
+
+RECEIVE_BUFFER_BYTES = 256 << 10
+"""What the kernel may hold between two reads; the system's own bound (net.core.rmem_max) may be lower."""
+UNSENT_BYTES = 64 << 10
+LOOK_S = 0.25
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class ReadBuffer:
+    """The bytes that all links of a thread are read into, one after the other."""
+
+    def __init__(self, fresh_bytes: int, limits: Limits) -> None:
+        """Make room for `fresh_bytes` a read, behind what a link still holds."""
+        self.bytes = bytearray(fresh_bytes + limits.item_bytes)
+        self.view = memoryview(self.bytes)
+
+
+class Link:
+    """A connection and the client that makes sense of it; one thread at a time."""
+
+    def __init__(self, connection: socket.socket, client: RtspClient) -> None:
+        """Take over `connection`, which no longer blocks."""
+        self.client = client
+        self.early: list[Event] = []
+        self._socket = connection
+        self._is_tls = isinstance(connection, ssl.SSLSocket)
+        self._rest = b""
+        self._unsent = b""
+
+    def fileno(self) -> int:
+        """Return the descriptor to wait on."""
+        return self._socket.fileno()
+
+    def read(self, buffer: ReadBuffer, now_s: float) -> int:
+        """Read what is there, as far as `buffer` reaches; return how many bytes. What it tells is in the client."""
+        held = len(self._rest)
+        buffer.bytes[:held] = self._rest
+        end = held
+        why = None
+        try:
+            while end < len(buffer.bytes):
+                count = self._socket.recv_into(buffer.view[end:])
+                end += count
+                if not count:
+                    why = "the server closed the connection"
+                    break
+                if not self._is_tls:
+                    break  # TCP gave all that it had
+        except _NOT_NOW:
+            pass
+        except OSError as error:
+            why = f"the connection broke ({_reason(error)})"
+        used = self.client.receive(buffer.bytes, end, now_s)
+        self._rest = bytes(buffer.view[used:end])
+        if why is not None:
+            self.client.broke_off(why)
+        return end - held
+
+    def write(self) -> None:
+        """Send what is to be said, as far as the connection takes it."""
+        self._unsent += self.client.take_output()
+        if not self._unsent:
+            return
+        try:
+            self._unsent = self._unsent[self._socket.send(self._unsent) :]
+        except _NOT_NOW:
+            pass
+        except OSError as error:
+            self.client.broke_off(f"the connection broke ({_reason(error)})")
+        if len(self._unsent) > UNSENT_BYTES:
+            self.client.broke_off("the server takes no answers")
+
+    def close(self, now_s: float) -> None:
+        """Say goodbye, as far as that goes at once, and close."""
+        self.client.leave(now_s)
+        self.write()
+        self._socket.close()
+
+
+@dataclass(frozen=True)
+class Dialer:
+    """Reaches servers: through `doors` alone, no step longer than `timeout_s`, TLS proved by the system's roots."""
+
+    doors: Doors
+    clock: Clock
+    timeout_s: float
+    limits: Limits = field(default_factory=Limits)
+
+    def hail(
+        self, target: Target, login: Login | None, is_closed: Callable[[], bool], *, keys_only: bool
+    ) -> tuple[Link | None, Failed | None]:
+        """Connect to `target` and wherever it sends us, until it plays; return the link, or how it failed.
+
+        Blocks. Raises `SourceAway` or `SourceRefused` where no connection can be had; neither is returned once closed.
+        """
+        return self.follow(RtspClient(target, login, Options(keys_only, self.limits, self._why_not)), is_closed)
+
+    def follow(self, client: RtspClient, is_closed: Callable[[], bool]) -> tuple[Link | None, Failed | None]:
+        """Do as `hail` with a client that has not begun."""
+        while not is_closed():
+            link = Link(self._connected(client.target), client)
+            last = self._agreed(link, is_closed)
+            if isinstance(last, Playing):
+                return link, None
+            link.close(self.clock.monotonic_s())
+            if isinstance(last, Failed):
+                return None, last
+            if last is not None:
+                client = client.successor()
+        return None, None
+
+    def _agreed(self, link: Link, is_closed: Callable[[], bool]) -> Playing | Moved | Failed | None:
+        """Talk until it is settled what becomes of the session."""
+        buffer = ReadBuffer(RECEIVE_BUFFER_BYTES, self.limits)
+        poll = select.poll()
+        poll.register(link.fileno(), select.POLLIN)
+        link.client.begin(self.clock.monotonic_s())
+        while not is_closed():
+            link.write()
+            events = link.client.take_events()
+            for index, event in enumerate(events):
+                if isinstance(event, Playing | Moved | Failed):
+                    link.early = events[index + 1 :]
+                    return event
+            if not link.read(buffer, self.clock.monotonic_s()):
+                poll.poll(LOOK_S * 1000)
+            link.client.tick(self.clock.monotonic_s())
+        return None
+
+    def _connected(self, target: Target) -> socket.socket:
+        where = f"rtsp server {target.host}:{target.port}"
+        addresses = self._open_addresses(target)
+        reason = "no address"
+        for family, address in addresses:
+            connection = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+                connection.settimeout(self.timeout_s)
+                connection.connect(address)
+                if target.is_tls:
+                    connection = self._tls.wrap_socket(connection, server_hostname=target.host)
+                connection.settimeout(0.0)
+            except ssl.SSLCertVerificationError as error:
+                connection.close()
+                text = f"{where}: its certificate cannot be trusted ({error.verify_message}); give it one that can"
+                raise SourceRefused(text) from None
+            except OSError as error:
+                connection.close()
+                reason = _reason(error)
+            else:
+                return connection
+        text = f"{where} not reached: {reason}"
+        raise SourceAway(text)
+
+    def _open_addresses(self, target: Target) -> list[tuple[socket.AddressFamily, Any]]:
+        """Resolve the host once; what is connected to is what was checked."""
+        where = f"host {target.host}"
+        closed = self._why_not(target)
+        found: list[Any] = []
+        if closed is None:
+            try:
+                found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+            except (OSError, UnicodeError) as error:
+                text = f"{where}: no address found ({error}); check the name and the DNS"
+                raise SourceAway(text) from None
+            closed = next(filter(None, (self.doors.why_host_closed(str(entry[4][0])) for entry in found)), None)
+        if closed is not None:
+            text = f"{where}: {closed}"
+            raise SourceRefused(text)
+        return [(entry[0], entry[4]) for entry in found]
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
+
+    def _why_not(self, target: Target) -> str | None:
+        return self.doors.why_closed(Address(target.scheme, target.url, target.host, target.port))
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or (str(error) if isinstance(error, TimeoutError) else "") or type(error).__name__
