@@ -34,6 +34,7 @@ NEEDED = (
 PASSWORD = "pass/word:never@shown"
 SECRETS = {"LAMPLIGHT_SECRET_RIGHT": f"root:{PASSWORD}", "LAMPLIGHT_SECRET_WRONG": "root:nonsense"}
 FPS = 20
+MOST = 9 * FPS  # the first report may take some seconds (RFC 3550, 6.2)
 HEVC = "keyint=10:scenecut=0:bframes=0:log-level=none"
 
 
@@ -75,7 +76,7 @@ def serving(path: Path, codec: str, *login: str) -> Iterator[str]:
 
 
 def watched(url: str, count: int, secret: str = "") -> tuple[list[frame_pb2.Frame], Watch]:
-    """Return the first frames of a camera, or fewer where it fails, and its watch."""
+    """Return a camera's frames, at least `count` and until its first report tells the time, and its watch."""
     clock = SystemClock()
     made = Sources(
         doors=Doors(allow_loopback=True),
@@ -88,8 +89,13 @@ def watched(url: str, count: int, secret: str = "") -> tuple[list[frame_pb2.Fram
     sampling = camera_pb2.Sampling(pictures=camera_pb2.Sampling.PICTURES_ALL)
     camera = camera_pb2.Camera(id="quay", source=url, sampling=sampling, credentials_secret=secret)
     watch = Watch("quay", 1, plan_of(sampling), clock)
+    found: list[frame_pb2.Frame] = []
     with contextlib.closing(watch.frames(lambda: made.of(camera))) as frames:
-        return list(itertools.islice(frames, count)), watch
+        for frame in itertools.islice(frames, MOST):
+            found.append(frame)
+            if len(found) >= count and not frame.at_is_receipt:
+                break
+    return found, watch
 
 
 def decoded(frames: list[frame_pb2.Frame]) -> int:
@@ -116,11 +122,11 @@ def test_another_makers_stream_is_read(
     assert watch.life.state is State.LIVE
     assert {frame.codec for frame in frames} == {name}
     assert frames[0].is_key
-    assert sum(frame.is_key for frame in frames) == 4
+    assert sum(frame.is_key for frame in frames) == -(-len(frames) // (FPS // 2))
     assert decoded(frames) == len(frames)
     assert decoded([next(frame for frame in frames[1:] if frame.is_key)]) == 1
     assert watch.keyframe_interval_s == pytest.approx(0.5, abs=0.2)
-    assert not frames[-1].at_is_receipt  # its first report comes about a second after its first picture
+    assert not frames[-1].at_is_receipt
 
 
 def test_a_password_opens_the_stream_and_a_wrong_one_is_refused(tmp_path: Path) -> None:
@@ -128,7 +134,7 @@ def test_a_password_opens_the_stream_and_a_wrong_one_is_refused(tmp_path: Path) 
     path = video(tmp_path / "clip.mp4", "libx264", {"preset": "ultrafast", "bf": "0"})
     with serving(path, "h264", "root", PASSWORD) as url:
         frames, _ = watched(url, 3, "right")
-        assert len(frames) == 3
+        assert len(frames) >= 3
         for secret in ("", "wrong"):
             refused, watch = watched(url, 1, secret)
             assert refused == []
