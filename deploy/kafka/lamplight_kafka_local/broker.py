@@ -140,7 +140,8 @@ class LocalKafka:
         if (self.data_dir / "log" / "meta.properties").exists():
             return
         shutil.rmtree(self.data_dir / "log", ignore_errors=True)  # a format that was cut off
-        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # A letter before it, since one in 64 would begin with "-", which the tool takes for an option.
+        cluster_id = "L" + urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
         tool = ["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self.data_dir / "server.properties")]
         options = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         done = subprocess.run(  # noqa: S603 - Java with our own arguments
