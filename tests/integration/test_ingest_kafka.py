@@ -211,6 +211,7 @@ def start(bus: BusSettings, tmp_path: Path) -> Iterator[Start]:
             "LAMPLIGHT_ALLOW_LOOPBACK": "1",
             "LAMPLIGHT_FILE_ROOTS": str(tmp_path),
             "LAMPLIGHT_SOURCE_TIMEOUT_S": "3",
+            "LAMPLIGHT_SECRET_GUARDED": f"root:{PASSWORD}",
             "http_proxy": "http://127.0.0.1:9",
             **more,
         }
@@ -258,9 +259,10 @@ def test_a_camera_is_applied_watched_changed_and_removed(start: Start, seen: See
             camera("quay", cameras.url("quay")),
             camera("clip", str(clip)),
             camera("locked", cameras.url("nowhere"), credentials_secret="absent"),
+            camera("guarded", cameras.url("nowhere"), credentials_secret="guarded"),
         ]
         applied = admin.ApplyCameras(camera_pb2.ApplyCamerasRequest(cameras=wished), timeout=30).cameras
-        assert [(found.id, found.version) for found in applied] == [("quay", 1), ("clip", 1), ("locked", 1)]
+        assert [(found.id, found.version) for found in applied] == [(wish.id, 1) for wish in wished]
 
         until(lambda: len(detect.of("quay")) > 2 * FPS or None)
         frames = detect.of("quay")
@@ -277,6 +279,7 @@ def test_a_camera_is_applied_watched_changed_and_removed(start: Start, seen: See
         assert "end" in ended.reason
         assert len(detect.of("clip")) == 2 * FPS
         until(lambda: seen.state_of("locked", camera_pb2.CameraState.STATE_REFUSED, "secret"))
+        until(lambda: seen.state_of("guarded", camera_pb2.CameraState.STATE_REFUSED, "404"))
         assert seen.changes("clip") == ["connecting", "live", "gone"]
         assert seen.ticked() == set(range(12))
         measured = until(lambda: ((s := seen.state("quay")) and s.HasField("keyframe_interval_s") and s) or None)
@@ -292,14 +295,14 @@ def test_a_camera_is_applied_watched_changed_and_removed(start: Start, seen: See
         admin.RemoveCamera(camera_pb2.RemoveCameraRequest(camera_id="quay"), timeout=30)
         until(lambda: seen.state_of("quay", camera_pb2.CameraState.STATE_GONE, "removed"))
         listed = worker.call("operator").ListCameras(camera_pb2.ListCamerasRequest(), timeout=10).entries
-        assert [(entry.camera.id, entry.state.camera_id) for entry in listed] == [
-            ("clip", "clip"),
-            ("locked", "locked"),
-        ]
-        assert 'lamplight_ingest_cameras{state="refused",worker="ingest-0"} 1.0' in worker.metrics()
+        named = [(entry.camera.id, entry.state.camera_id) for entry in listed]
+        assert named == [(name, name) for name in ("clip", "guarded", "locked")]
+        assert 'lamplight_ingest_cameras{state="refused",worker="ingest-0"} 2.0' in worker.metrics()
 
+        said = [worker.metrics(), str(listed), str(seen.told()), str(seen.states.items()), str(seen.cameras.items())]
         worker.process.send_signal(signal.SIGTERM)
         assert worker.process.wait(30) == 0
+        assert PASSWORD not in "".join([*said, worker.log.read_text()])
 
 
 def test_what_is_wrong_changes_nothing(start: Start, seen: Seen, clip: Path) -> None:

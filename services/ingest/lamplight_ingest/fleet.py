@@ -82,15 +82,14 @@ class Fleet:
         metrics.SENT.labels(self._around.worker).inc()
         run = self._run_of(frame.camera_id, frame.epoch)
         if run is not None:
-            run.sent += 1
+            run.count_sent()
 
     def dropped(self, frame: frame_pb2.Frame, reason: str) -> None:
         """`frame` was dropped before detect took it; its camera goes on with a keyframe."""
         metrics.DROPPED.labels(self._around.worker, reason).inc()
         run = self._run_of(frame.camera_id, frame.epoch)
         if run is not None:
-            run.dropped += 1
-            run.watch.lost()
+            run.count_dropped()
 
     def answered(self, verdict: frame_pb2.Verdict, answer_s: float) -> None:
         """Detect has answered after `answer_s` seconds."""

@@ -58,6 +58,7 @@ class CameraRun:
         self.dropped = 0
         self._around = around
         self._turned = turned
+        self._counting = threading.Lock()
         self._stopping = threading.Event()
         self.watch = Watch(camera.id, epoch, plan_of(camera.sampling), around.clock, self._on_turned)
         self._thread = threading.Thread(target=self._main, name=f"camera-{camera.id}", daemon=True)
@@ -81,6 +82,17 @@ class CameraRun:
         """Wait for the thread; tell whether it has ended."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def count_sent(self) -> None:
+        """A frame of this camera has gone to detect."""
+        with self._counting:
+            self.sent += 1
+
+    def count_dropped(self) -> None:
+        """A frame of this camera was dropped; it goes on with a keyframe."""
+        with self._counting:
+            self.dropped += 1
+        self.watch.lost()
 
     def look(self) -> None:
         """Notice silence; called once a second."""
