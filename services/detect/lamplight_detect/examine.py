@@ -196,7 +196,8 @@ class Examiner:
         if scene_due:
             cut.append(regions.scene(shot, self.sealer))
             wanted = [zone for zone in looked.watched.zones if zone.zone_id in looked.wanted_zones]
-            cut.extend(regions.zone_view(shot, zone, number, self.sealer) for number, zone in enumerate(wanted))
+            views = (regions.zone_view(shot, zone, number, self.sealer) for number, zone in enumerate(wanted))
+            cut.extend(view for view in views if view is not None)
             after = replace(after, scene_at_ns=looked.view.at_ns, scene_stale=False)
         old = (looked.view.at_ns - after.things_at_ns) / NS_PER_S >= self.pace.thing_every_s
         shown = [place for place in places.shown(after.places, looked.view.at_ns) if place.missed == 0]

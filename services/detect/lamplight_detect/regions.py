@@ -10,7 +10,7 @@ from lamplight.frame.v1 import frame_pb2
 from lamplight.observation.v1 import observation_pb2
 from lamplight.region.v1 import region_pb2
 
-from lamplight_detect.detections import Boxes, grown, iou
+from lamplight_detect.detections import Boxes, clip, grown, iou
 from lamplight_detect.gate import RedactedPicture, Sealer, Source, cut
 from lamplight_detect.messages import box_of
 from lamplight_detect.places import Place
@@ -21,6 +21,7 @@ THING_SIDE_PX = 320
 MAX_BYTES = 60_000
 """A region's topic takes 65,536 bytes; its source needs the rest."""
 QUALITIES = (88, 78, 66, 50, 35)
+ZONE_SIDE_PX = 16
 THING_MARGIN = 0.25
 SAME_VEHICLE_IOU = 0.5
 
@@ -48,11 +49,13 @@ def scene(shot: Shot, sealer: Sealer, enrolment: frame_pb2.Enrolment | None = No
     return _region(source, cut(shot.picture, None, shot.vehicles, SCENE_SIDE_PX), shot, sealer)
 
 
-def zone_view(shot: Shot, zone: Zone, number: int, sealer: Sealer) -> region_pb2.Region:
-    """Return the upright box around a zone, every person and vehicle cut out."""
+def zone_view(shot: Shot, zone: Zone, number: int, sealer: Sealer) -> region_pb2.Region | None:
+    """Return the upright box around a zone, every person and vehicle cut out; None for one too small to show."""
     height, width = shot.picture.frame_hw
     low, high = zone.corners.min(axis=0), zone.corners.max(axis=0)
     box = np.array([[low[0] * width, low[1] * height, high[0] * width, high[1] * height]], np.float32)
+    if (clip(box, (height, width))[0, 2:] - clip(box, (height, width))[0, :2]).min() < ZONE_SIDE_PX:
+        return None
     source = _source(shot, _region_id(shot, "zone", number), region_pb2.REGION_KIND_ZONE, _four(box))
     source.zone_ids.append(zone.zone_id)
     return _region(source, cut(shot.picture, box, shot.vehicles, SCENE_SIDE_PX), shot, sealer)

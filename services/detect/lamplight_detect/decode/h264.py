@@ -42,7 +42,7 @@ class GapCheck:
 def nals(access_unit: bytes) -> Iterator[bytes]:
     """Yield the NAL units of an Annex B access unit, without start codes."""
     starts = [found.end() for found in _START.finditer(access_unit)]
-    for start, after in zip(starts, [*(at - 3 for at in starts[1:]), len(access_unit)], strict=True):
+    for start, after in zip(starts, [*(at - 3 for at in starts[1:]), len(access_unit)], strict=False):
         nal = access_unit[start:after]
         if nal:
             yield nal

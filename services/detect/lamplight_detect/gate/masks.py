@@ -57,7 +57,7 @@ def redact(
 
 def _filled(bgr: NDArray[np.uint8], mask: Mask) -> NDArray[np.uint8]:
     """Return a copy of `bgr` with FILL where `mask` holds: what was there is not even read."""
-    filled = np.full_like(bgr, FILL)
+    filled = np.full(bgr.shape, FILL, np.uint8)
     cv2.copyTo(bgr, (~mask).view(np.uint8), filled)
     return filled
 
@@ -74,10 +74,10 @@ def cut(picture: RedactedPicture, box_xyxy: Boxes | None, solid: Boxes, max_side
         left, top, right, bottom = np.rint(clip(box_xyxy, picture.frame_hw)[0]).astype(int)
         rows, columns = slice(top, bottom), slice(left, right)
     part_mask = np.ascontiguousarray(mask[rows, columns])
-    part = _filled(np.ascontiguousarray(picture.bgr[rows, columns]), part_mask)
-    if part.size == 0:
+    if part_mask.size == 0:
         message = "an empty part of a picture found, one with pixels expected"
         raise GateClosed(message)
+    part = _filled(np.ascontiguousarray(picture.bgr[rows, columns]), part_mask)
     scale = min(1.0, max_side_px / max(part.shape[:2]))
     if scale < 1:
         size = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))

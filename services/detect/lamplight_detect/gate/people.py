@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lamplight_detect.detections import Boxes, Detections, area, grown, intersection
 from lamplight_detect.gate.policy import Policy
-from lamplight_detect.models.finder import Finder
+from lamplight_detect.models.finder import Finder, believable
 from lamplight_detect.models.letterbox import Bgr
 
 RIDDEN = frozenset({"bicycle", "motorcycle"})
@@ -26,15 +26,23 @@ def tiles(frame_hw: tuple[int, int], overlap: float) -> list[tuple[slice, slice]
 
 
 def in_tiles(finder: Finder, picture: Bgr, policy: Policy) -> Detections:
-    """Return what the tiles show: small boxes only, since a large one is cut by its tile and found in the whole."""
+    """Return what the tiles show: small boxes only, since a large one is cut by its tile and found in the whole.
+
+    Ground and walls pass for parts of vehicles in a tile, so that vehicles must be surer there.
+    """
     height, width = picture.shape[:2]
     parts = []
     for rows, columns in tiles((height, width), policy.tile_overlap):
-        found = finder.find(picture[rows, columns], policy.tile_score)
+        part = picture[rows, columns]
+        found = believable(finder.find(part, policy.tile_score), (part.shape[0], part.shape[1]))
         moved = found.boxes_xyxy + np.array([columns.start, rows.start] * 2, np.float32)
         parts.append(Detections(moved, found.scores, found.class_ids))
     found = Detections.joined(parts)
-    return found.where(area(found.boxes_xyxy) < policy.tile_max_share * height * width)
+    small = area(found.boxes_xyxy) < policy.tile_max_share * height * width
+    classes = finder.manifest.classes
+    vehicles = [index for index in finder.manifest.indices(Kind.VEHICLE) if classes[index].name not in RIDDEN]
+    faint = np.isin(found.class_ids, vehicles) & (found.scores < policy.tile_vehicle_score)
+    return found.where(small & ~faint)
 
 
 def kept(found: Detections, frame_hw: tuple[int, int], policy: Policy) -> NDArray[np.bool_]:

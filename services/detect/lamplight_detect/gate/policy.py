@@ -31,6 +31,7 @@ class Policy:
     face_score: float = 0.30
     face_margin: float = 0.20
     vehicle_score: float = 0.15
+    tile_vehicle_score: float = 0.30
     band_from: float = 0.35
     band_to: float = 1.05
     held_thing_score: float = 0.10

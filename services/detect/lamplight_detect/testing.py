@@ -1,0 +1,93 @@
+"""Fakes for tests: finders that say what a test tells them to, and a whole detect on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from lamplight_kit.onnx import Manifest
+from lamplight_kit.seal import KeyRing
+from numpy.typing import NDArray
+
+from lamplight_detect.adapters.key_file import SigningKey
+from lamplight_detect.detections import Detections
+from lamplight_detect.examine import Examiner, Pace
+from lamplight_detect.gate import Gate, Policy, Sealer
+from lamplight_detect.handler import Detector
+
+Said = tuple[str, tuple[float, float, float, float], float]
+"""Class, box, score."""
+
+
+def detections(manifest_: Manifest, said: Sequence[Said]) -> Detections:
+    """Return what a test says as Detections."""
+    names = list(manifest_.class_names())
+    return Detections(
+        np.array([box for _, box, _ in said], np.float32).reshape(-1, 4),
+        np.array([score for *_, score in said], np.float32),
+        np.array([names.index(name) if names else 0 for name, *_ in said], np.int64),
+    )
+
+
+@dataclass
+class SaidFinder:
+    """A finder that says `said` of whole pictures (those of `whole_hw`), nothing of parts; or raises `fault`."""
+
+    manifest: Manifest
+    whole_hw: tuple[int, int] = (120, 160)
+    said: Sequence[Said] = ()
+    fault: Callable[[], Detections] | None = None
+    calls: list[tuple[int, ...]] = field(default_factory=list)
+
+    def find(self, picture: NDArray[np.uint8], at_least: float) -> Detections:
+        """Say it."""
+        self.calls.append(picture.shape)
+        if self.fault is not None:
+            return self.fault()
+        if picture.shape[:2] != self.whole_hw:
+            return Detections.none()
+        return detections(self.manifest, self.said).at_least(at_least)
+
+
+@dataclass
+class Shelf:
+    """A store in memory; `is_away` makes it refuse."""
+
+    pictures: dict[str, bytes] = field(default_factory=dict)
+    fault: Exception | None = None
+
+    def put(self, key: str, sealed_jpeg: bytes) -> None:
+        """Keep a picture."""
+        if self.fault is not None:
+            raise self.fault
+        self.pictures[key] = sealed_jpeg
+
+
+@dataclass
+class Room:
+    """A whole detect on fakes."""
+
+    things: SaidFinder
+    faces: SaidFinder
+    gate: Gate
+    sealer: Sealer
+    store: Shelf
+    detector: Detector
+    keys: KeyRing
+
+
+def room_of(things: Manifest, faces: Manifest, key: SigningKey) -> Room:
+    """Return detect on finders of these manifests that see nothing yet."""
+    one, other = SaidFinder(things), SaidFinder(faces)
+    gate = Gate(one, other, Policy())
+    sealer = Sealer(key, {"things": "0" * 64}, gate.policy.numbers())
+    store, keys = Shelf(), KeyRing()
+    keys.add(key.public("detect-0"))
+    examiner = Examiner(gate, sealer, store, lambda days, camera, at_ns, _: f"{days}/{camera}/{at_ns}", Pace())
+    return Room(one, other, gate, sealer, store, Detector(examiner), keys)
+
+
+def noise(seed: int = 0, frame_hw: tuple[int, int] = (120, 160)) -> NDArray[np.uint8]:
+    """Return a picture with grain in it, so that it is no card."""
+    return np.random.default_rng(seed).integers(60, 200, (*frame_hw, 3), np.uint8)
