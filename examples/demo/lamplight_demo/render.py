@@ -88,18 +88,21 @@ def old_street() -> Script:
 
 
 def harbour_gate() -> Script:
-    """Return real pictures of a junction, then the card that its operator shows when the camera is off."""
-    pictures = [Step((FOOTAGE / name).read_bytes(), 5.0) for name in JUNCTION]
-    return Script((*pictures, Step((FOOTAGE / "fault_camera_offline.jpg").read_bytes(), 16.0)))
+    """Return real pictures of a junction, then the card that an operator shows when a camera is off, taken anew."""
+    pictures = [Step((FOOTAGE / name).read_bytes(), 6.0) for name in JUNCTION]
+    card = Step((FOOTAGE / "fault_camera_offline.jpg").read_bytes(), 4.0)
+    return Script((*pictures, *[card] * 6))
 
 
 def canal_road() -> Script:
-    """Return a road that floods and dries: a new picture every two seconds."""
+    """Return a road that floods and dries: a new picture every two seconds.
+
+    It floods after 24 s, when the situation has been enrolled, and stays so long that scenes of it are embedded.
+    """
     dry = cv2.resize(footage("usgov_34501842524.jpg"), (720, 480)).astype("uint8")
-    steps = [Step(jpeg(scenes.noisy(dry, seed)), 2.0) for seed in range(6)]
-    levels = [0.80, 0.72, *[0.68] * 10, 0.74]
-    steps += [Step(jpeg(scenes.noisy(scenes.flooded(dry, level, 40 + n), n)), 2.0) for n, level in enumerate(levels)]
-    return Script(tuple(steps))
+    levels = [None] * 12 + [0.76, 0.68] + [0.62] * 14 + [0.70]
+    waters = [dry if level is None else scenes.flooded(dry, level, 40 + n) for n, level in enumerate(levels)]
+    return Script(tuple(Step(jpeg(scenes.noisy(water, n)), 2.0) for n, water in enumerate(waters)))
 
 
 def situation_examples() -> dict[str, list[bytes]]:
@@ -107,7 +110,7 @@ def situation_examples() -> dict[str, list[bytes]]:
     road = cv2.resize(footage("usgov_34501842524.jpg"), (720, 480)).astype("uint8")
     junction = scenes.empty_street([footage(name) for name in JUNCTION])
     street = cv2.resize(footage("usgov_19064748793.jpg"), (720, 480)).astype("uint8")
-    examples = [scenes.flooded(road, level, seed) for seed, level in enumerate((0.64, 0.70, 0.76))]
+    examples = [scenes.flooded(road, level, seed) for seed, level in enumerate((0.60, 0.66, 0.72))]
     examples += [scenes.flooded(junction, level, seed) for seed, level in enumerate((0.50, 0.60), 7)]
     counter = [road, scenes.noisy(road, 99, 5.0), junction, street, *[footage(name) for name in OLD_STREET[:1]]]
     return {"examples": [jpeg(one) for one in examples], "counter": [jpeg(one) for one in counter]}

@@ -10,7 +10,7 @@ from typing import Any
 CAMERAS = {
     "ring-road": "real footage over RTSP: single cars on a road from above",
     "old-street": "real pictures over HTTP: Old Street at dusk; a count rises",
-    "harbour-gate": "real pictures over HTTP: then the operator's card; a camera fault",
+    "harbour-gate": "COMPOSITE over HTTP: real pictures, then another camera's card; a camera fault",
     "bus-yard": "COMPOSITE over RTSP: the lens is covered; a camera fault",
     "church-junction": "COMPOSITE, a file in real time: a car stands where it must not",
     "canal-road": "COMPOSITE over HTTP: the road floods; a situation enrolled from examples",

@@ -16,7 +16,7 @@ Picture = npt.NDArray[np.uint8]
 
 
 def write_mp4(
-    pictures: Iterable[Picture], path: Path, *, fps: int = 10, key_every_s: float = 1.0, crf: int = 24
+    pictures: Iterable[Picture], path: Path, *, fps: float = 10, key_every_s: float = 1.0, crf: int = 24
 ) -> None:
     """Write `pictures` (all of one even size) to `path` as H.264 with a keyframe every `key_every_s` seconds.
 
@@ -25,7 +25,7 @@ def write_mp4(
     part = path.with_name(path.name + ".part")
     with av.open(str(part), "w", format="mp4") as container:
         options = {"crf": str(crf), "preset": "veryfast", "bf": "0", "sc_threshold": "0", "threads": "1"}
-        stream = container.add_stream("libx264", rate=Fraction(fps), options=options)
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
         stream.pix_fmt = "yuv420p"
         stream.gop_size = max(1, round(fps * key_every_s))
         count = 0
