@@ -33,14 +33,16 @@ def command() -> None:
 def tail(for_s: float | None, since_s: float, data: Path, *, as_json: bool) -> None:
     """Print each alert as it is told; `event` in the JSON is the whole CloudEvent."""
     from lamplight_cli.adapters.alerts import events  # noqa: PLC0415 - imports Kafka's client
+    from lamplight_cli.adapters.bus import speaking_to  # noqa: PLC0415 - as above
     from lamplight_cli.lines import alert_line, alert_words  # noqa: PLC0415 - imported when it runs
 
     bus = options.bus(options.where(data), "alerts-tail")
     end_s = None if for_s is None else time.monotonic() + for_s
     since_ms = int((time.time() - since_s) * 1000)
-    for event in events(bus, since_ms, lambda: end_s is not None and time.monotonic() >= end_s):
-        line = alert_line(event, None)
-        if as_json:
-            say_json({**line, "event": json.loads(event)})
-        else:
-            say(alert_words(line))
+    with speaking_to(bus.bootstrap_servers):
+        for event in events(bus, since_ms, lambda: end_s is not None and time.monotonic() >= end_s):
+            line = alert_line(event, None)
+            if as_json:
+                say_json({**line, "event": json.loads(event)})
+            else:
+                say(alert_words(line))

@@ -29,8 +29,11 @@ def list_(stage: str, data: Path, *, as_json: bool) -> None:
     """List the letters that wait, of one STAGE or of all."""
     from lamplight_kit.kafka.deadletter import list_letters  # noqa: PLC0415 - imports Kafka's client
 
+    from lamplight_cli.adapters.bus import speaking_to  # noqa: PLC0415 - as above
+
     bus = options.bus(options.where(data), "deadletter")
-    lines = [_line(letter) for topic in _topics(stage) for letter in list_letters(bus, topic)]
+    with speaking_to(bus.bootstrap_servers):
+        lines = [_line(letter) for topic in _topics(stage) for letter in list_letters(bus, topic)]
     if as_json:
         for line in lines:
             say_json(line)
@@ -48,8 +51,11 @@ def show(stage: str, letter_id: str, data: Path, *, as_json: bool) -> None:
     """Show one letter with its headers, and its content where that is text; pictures and vectors by their size."""
     from lamplight_kit.kafka.deadletter import show_letter  # noqa: PLC0415 - imports Kafka's client
 
+    from lamplight_cli.adapters.bus import speaking_to  # noqa: PLC0415 - as above
+
     bus = options.bus(options.where(data), "deadletter")
-    letter = show_letter(bus, _topics(stage)[0], letter_id)
+    with speaking_to(bus.bootstrap_servers):
+        letter = show_letter(bus, _topics(stage)[0], letter_id)
     line = {**_line(letter), "headers": dict(letter.headers), "content": _content(letter)}
     if as_json:
         say_json(line)
@@ -67,8 +73,11 @@ def replay(stage: str, letter_id: str, data: Path, *, as_json: bool) -> None:
     """Put the letter's message back where it came from, to be handled again."""
     from lamplight_kit.kafka.deadletter import replay_letter  # noqa: PLC0415 - imports Kafka's client
 
+    from lamplight_cli.adapters.bus import speaking_to  # noqa: PLC0415 - as above
+
     bus = options.bus(options.where(data), "deadletter")
-    line = _line(replay_letter(bus, _topics(stage)[0], letter_id))
+    with speaking_to(bus.bootstrap_servers):
+        line = _line(replay_letter(bus, _topics(stage)[0], letter_id))
     if as_json:
         say_json({**line, "replayed": True})
     else:
@@ -84,8 +93,11 @@ def drop(stage: str, letter_id: str, data: Path, *, as_json: bool) -> None:
     """Strike the letter out: nothing waits for it any more."""
     from lamplight_kit.kafka.deadletter import drop_letter  # noqa: PLC0415 - imports Kafka's client
 
+    from lamplight_cli.adapters.bus import speaking_to  # noqa: PLC0415 - as above
+
     bus = options.bus(options.where(data), "deadletter")
-    line = _line(drop_letter(bus, _topics(stage)[0], letter_id))
+    with speaking_to(bus.bootstrap_servers):
+        line = _line(drop_letter(bus, _topics(stage)[0], letter_id))
     if as_json:
         say_json({**line, "dropped": True})
     else:

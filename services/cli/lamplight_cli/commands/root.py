@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Mapping, Sequence
 
 import click
@@ -52,6 +53,7 @@ def root() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run the command of `arguments`; return its exit status."""
     log.configure("cli", "warning")  # on stderr: stdout is for what was asked for
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters of it comes back as an error
     try:
         status = root.main(args=list(arguments), prog_name="lamplight", standalone_mode=False)
     except click.ClickException as error:

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lamplight_kafka_local import JarError, JavaNotFoundError, KafkaFailedError
 from lamplight_kit.clock import SystemClock
-from lamplight_kit.errors import LamplightError, Stop
+from lamplight_kit.errors import LamplightError
 from lamplight_kit.kafka.settings import BusSettings
 from lamplight_kit.kafka.topics import create_topics
 from lamplight_models import default_folder
 
 from lamplight_cli.adapters import readiness
+from lamplight_cli.adapters.bus import speaking_to, starting_one
 from lamplight_cli.apply import Applied, Wishes, apply
 from lamplight_cli.models import ensure_models
 from lamplight_cli.running import parts
@@ -58,8 +58,6 @@ def up(wanted: Wanted, wishes: Wishes) -> int:
             return system.keep(wishes)
         except KeyboardInterrupt:
             return 0
-        except (JarError, JavaNotFoundError, KafkaFailedError) as error:
-            raise Stop(str(error)) from error
         finally:
             with _undisturbed():
                 system.drain()
@@ -85,7 +83,8 @@ class _System:
         own_milvus = not self._wanted.milvus and parts.installed(parts.MILVUS_PROGRAM)
         self._ports = self._folder.ports(parts.port_names(own_milvus=own_milvus))
         address = self._wanted.kafka or self._start_kafka()
-        create_topics(BusSettings(address, self._wanted.namespace, "up"))
+        with speaking_to(address):
+            create_topics(BusSettings(address, self._wanted.namespace, "up"))
         self._supervisor = Supervisor(self._kafka, self._clock, readiness.probe)
         around = self._around(address)
         if own_milvus:
@@ -137,7 +136,8 @@ class _System:
 
     def _start_kafka(self) -> str:
         self._kafka = KeptKafka(self._folder.file("kafka"), self._clock, self._shown.say)
-        self._kafka.start()
+        with starting_one():
+            self._kafka.start()
         return self._kafka.address
 
     def _around(self, kafka: str) -> parts.Around:
