@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import datetime as dt
+import ipaddress
 import itertools
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +17,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from lamplight.camera.v1 import camera_pb2
 from lamplight.frame.v1 import frame_pb2
 from lamplight_demo.cameras import http, rtsp
@@ -33,7 +41,7 @@ ALL = camera_pb2.Sampling(pictures=camera_pb2.Sampling.PICTURES_ALL)
 KEYS = camera_pb2.Sampling(pictures=camera_pb2.Sampling.PICTURES_KEYFRAMES, min_gap_s=0.1)
 
 
-def sources(timeout_s: float = 2.0, max_picture_bytes: int = 1 << 20) -> Sources:
+def sources(timeout_s: float = 2.0, max_picture_bytes: int = 1 << 20, ca_file: Path | None = None) -> Sources:
     """Return what makes sources, with loopback open and a secret for the locked camera."""
     return Sources(
         doors=Doors(allow_loopback=True),
@@ -42,6 +50,7 @@ def sources(timeout_s: float = 2.0, max_picture_bytes: int = 1 << 20) -> Sources
         pace=lambda: RealTime(CLOCK),
         timeout_s=timeout_s,
         max_picture_bytes=max_picture_bytes,
+        ca_file=ca_file,
     )
 
 
@@ -186,3 +195,77 @@ def test_snapshots_tell_the_same_picture_from_a_new_one() -> None:
     assert frames[news[1]].data != frames[0].data
     assert {frame.codec for frame in frames} == {"mjpeg"}
     assert all(frame.examine and frame.is_key for frame in frames)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 that signs itself, with its key in the same file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "camera")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    pem = serialization.Encoding.PEM
+    path = tmp_path_factory.mktemp("tls") / "camera.pem"
+    path.write_bytes(made.public_bytes(pem) + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    return path
+
+
+@contextlib.contextmanager
+def behind_tls(port: int, certificate: Path) -> Iterator[int]:
+    """Put TLS before a server on loopback; give the port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    loop = asyncio.new_event_loop()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer))
+
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    starting = asyncio.start_server(join, "127.0.0.1", 0, ssl=context)
+    server = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        loop.call_soon_threadsafe(server.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+
+
+def test_rtsp_over_tls_is_read_where_its_authority_is_known(server: rtsp.RtspServer, certificate: Path) -> None:
+    """And refused to be believed where it is not, with the cure."""
+    with behind_tls(server.port, certificate) as port:
+        url = f"rtsps://127.0.0.1:{port}/live"
+        frames, _ = watched(url, 3, made=sources(ca_file=certificate))
+        assert len(frames) == 3
+        unknown, watch = watched(url, 1)
+    assert unknown == []
+    assert watch.life.state is State.GONE
+    assert "LAMPLIGHT_TLS_CA_FILE" in watch.life.reason
+
+
+def test_https_is_read_where_its_authority_is_known(certificate: Path) -> None:
+    """As RTSP over TLS."""
+    script = http.Script((http.Step(jpeg(np.zeros((32, 32, 3), np.uint8)), 5),))
+    with http.serve({"quay": script}) as plain, behind_tls(plain.port, certificate) as port:
+        url = f"https://127.0.0.1:{port}/quay.jpg"
+        frames, _ = watched(url, 1, made=sources(ca_file=certificate))
+        assert len(frames) == 1
+        unknown, watch = watched(url, 1)
+    assert unknown == []
+    assert "CERTIFICATE_VERIFY_FAILED" in watch.life.reason

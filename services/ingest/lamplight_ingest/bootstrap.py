@@ -157,6 +157,7 @@ def parts(settings: IngestSettings, clock: Clock) -> Sequence[Component]:
         pace=lambda: RealTime(clock),
         timeout_s=settings.source_timeout_s,
         max_picture_bytes=settings.max_picture_bytes,
+        ca_file=settings.tls_ca_file,
     )
     around = Around(sources.of, detect, clock, settings.replica, settings.stall_after_s)
     handler = CameraHandler()

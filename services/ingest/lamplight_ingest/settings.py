@@ -27,6 +27,10 @@ class IngestSettings(ServiceSettings):
         default=None,
         description="Folder whose files hold `user:password` by secret name; else LAMPLIGHT_SECRET_<NAME> does.",
     )
+    tls_ca_file: Path | None = Field(
+        default=None,
+        description="PEM of the authorities that certificates of sources are checked by; none: public.",
+    )
     source_timeout_s: float = Field(
         default=10.0, gt=0, le=120, description="Longest wait for a source's next byte, seconds."
     )

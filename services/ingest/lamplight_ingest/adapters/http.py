@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 from lamplight_kit.clock import Clock
@@ -34,10 +35,14 @@ class HttpSource:
         gap_s: float,
         timeout_s: float,
         max_bytes: int,
+        ca_file: Path | None = None,
     ) -> None:
-        """Prepare; nothing connects until `open`. A picture may take `max_bytes` and three times `timeout_s`."""
+        """Prepare; nothing connects until `open`. A picture may take `max_bytes` and three times `timeout_s`.
+
+        `ca_file` holds the authorities that a TLS server's certificate is checked by; None: the public ones.
+        """
         self.transport = "http-snapshot"
-        self._client = HttpClient(address, credentials, doors, timeout_s)
+        self._client = HttpClient(address, credentials, doors, timeout_s, ca_file)
         self._clock = clock
         self._gap_s = gap_s
         self._whole_s = _WHOLE_PICTURE_TIMEOUTS * timeout_s

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
+import certifi
 import httpx
 
 from lamplight_ingest import doors as addresses
@@ -23,14 +26,22 @@ _REFUSING = frozenset({400, 401, 403, 404, 405, 406, 410, 451})
 class HttpClient:
     """Asks one address; every response is closed by the block that asked for it."""
 
-    def __init__(self, address: Address, credentials: Credentials | None, doors: Doors, timeout_s: float) -> None:
+    def __init__(
+        self,
+        address: Address,
+        credentials: Credentials | None,
+        doors: Doors,
+        timeout_s: float,
+        ca_file: Path | None = None,
+    ) -> None:
         """Prepare; nothing connects until `get`. No wait for a byte is longer than `timeout_s`."""
+        known = ssl.create_default_context(cafile=str(ca_file or certifi.where()))
         self._address = address
         self._doors = doors
         self._known = (credentials.password,) if credentials else ()
         auth = AsAsked(credentials, origin_of(httpx.URL(address.text))) if credentials else None
         self._client = httpx.Client(
-            auth=auth, timeout=timeout_s, trust_env=False, follow_redirects=False, headers=_HEADERS
+            auth=auth, verify=known, timeout=timeout_s, trust_env=False, follow_redirects=False, headers=_HEADERS
         )
 
     @contextlib.contextmanager

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import av
+import certifi
 from av.container import InputContainer
 from lamplight_kit.clock import Clock
 
@@ -54,8 +57,13 @@ class RtspSource:
         keys_only: bool,
         timeout_s: float,
         max_bytes: int,
+        ca_file: Path | None = None,
     ) -> None:
-        """Prepare a session; nothing connects until `open`. No read waits longer than `timeout_s`."""
+        """Prepare a session; nothing connects until `open`. No read waits longer than `timeout_s`.
+
+        `ca_file` holds the authorities that a TLS server's certificate is checked by; None: the public ones.
+        """
+        self._options = {**_OPTIONS, "ca_file": str(ca_file or certifi.where())}
         self._address = address
         self._credentials = credentials
         self._doors = doors
@@ -70,7 +78,7 @@ class RtspSource:
         """Connect, describe, set up, play."""
         check_host(self._address.host, self._address.port, self._doors)
         try:
-            self._container = open_container(self._url(), _OPTIONS, self._timeout_s, self._timeout_s)
+            self._container = open_container(self._url(), self._options, self._timeout_s, self._timeout_s)
         except _REFUSALS as error:
             raise SourceRefused(self._said("refused", error)) from None
         except (av.FFmpegError, ValueError) as error:
@@ -116,4 +124,6 @@ class RtspSource:
         known = (self._credentials.password,) if self._credentials else ()
         if isinstance(error, av.error.ExitError):
             reason = f"no byte within {self._timeout_s:g} s"
+        elif isinstance(error, OSError) and error.errno == errno.EIO and self._address.scheme == "rtsps":
+            reason = "no TLS with a certificate of a known authority; name its authority by LAMPLIGHT_TLS_CA_FILE"
         return scrub(f"rtsp server {self._address.host}:{self._address.port} {what}: {reason}", known)

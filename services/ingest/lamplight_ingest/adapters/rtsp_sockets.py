@@ -38,6 +38,10 @@ class SourceOdd(SourceAway):
     """The server speaks RTSP as this client does not; another one may."""
 
 
+class SourceWithoutTcp(SourceOdd):
+    """The server sends pictures over UDP alone."""
+
+
 class _Reading:
     """One link being read: when next, and whom to tell."""
 
@@ -269,5 +273,12 @@ class RtspSocketSource:
     def _error(self, failed: Failed) -> SourceError:
         known = (self._credentials.password,) if self._credentials else ()
         text = scrub(f"rtsp server {self._address.host}:{self._address.port}: {failed.reason}", known)
-        kinds = {Fault.REFUSED: SourceRefused, Fault.AWAY: SourceAway, Fault.ODD: SourceOdd}
-        return kinds[failed.fault](text)
+        return _KINDS[failed.fault](text)
+
+
+_KINDS: dict[Fault, type[SourceError]] = {
+    Fault.REFUSED: SourceRefused,
+    Fault.AWAY: SourceAway,
+    Fault.ODD: SourceOdd,
+    Fault.NO_TCP: SourceWithoutTcp,
+}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from lamplight.camera.v1 import camera_pb2
 from lamplight_kit.clock import Clock
@@ -30,6 +31,7 @@ class Sources:
     pace: Callable[[], Pace]
     timeout_s: float
     max_picture_bytes: int
+    ca_file: Path | None = None
 
     def of(self, camera: camera_pb2.Camera) -> Source:
         """Return a source for `camera`, not yet opened; raises `SourceRefused` where the doors are closed to it."""
@@ -47,6 +49,7 @@ class Sources:
                 keys_only=keys_only,
                 timeout_s=self.timeout_s,
                 max_bytes=self.max_picture_bytes,
+                ca_file=self.ca_file,
             )
         return HttpSource(
             address,
@@ -56,6 +59,7 @@ class Sources:
             gap_s=plan_of(camera.sampling).min_gap_s,
             timeout_s=self.timeout_s,
             max_bytes=self.max_picture_bytes,
+            ca_file=self.ca_file,
         )
 
     def _address(self, camera: camera_pb2.Camera) -> Address:
