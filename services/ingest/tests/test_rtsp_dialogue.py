@@ -170,10 +170,10 @@ def test_what_cannot_be_received_is_told_before_anything_is_set_up(sdp: bytes, f
         answer(3, "Transport: RTP/AVP/TCP;interleaved=300-301"),
     ],
 )
-def test_a_server_that_knows_udp_alone_is_odd(reply: bytes) -> None:
+def test_a_server_that_knows_udp_alone_is_told_apart(reply: bytes) -> None:
     """It is left to another client."""
     fed = Fed().feed(answer(1)).feed(answer(2, body=description())).feed(reply)
-    assert _failed(fed).fault is Fault.ODD
+    assert _failed(fed).fault is Fault.NO_TCP
 
 
 @pytest.mark.parametrize(

@@ -150,12 +150,12 @@ class Dialogue:
 
     def _were_set_up(self, response: Response, now_s: float) -> None:
         if response.status == _UNSUPPORTED_TRANSPORT:
-            raise SessionError(Fault.ODD, "the server does not send pictures over TCP")
+            raise SessionError(Fault.NO_TCP, "the server does not send pictures over TCP")
         self._check("SETUP", response)
         channels = _channels(response.get("transport") or "")
         session, _, parameters = (response.get("session") or "").partition(";")
         if self._video is None or channels is None:
-            raise SessionError(Fault.ODD, "the server does not send pictures over this connection")
+            raise SessionError(Fault.NO_TCP, "the server does not send pictures over this connection")
         self._session = session.strip() or None
         if timeout := _TIMEOUT.search(parameters):
             self._timeout_s = max(_LEAST_TIMEOUT_S, float(timeout[1]) or SESSION_TIMEOUT_S)

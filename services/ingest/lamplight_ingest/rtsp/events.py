@@ -12,6 +12,7 @@ class Fault(Enum):
     REFUSED = "refused"  # the server says no: credentials, not found, nothing to see
     AWAY = "away"  # it fell silent, broke off or made no sense: try again
     ODD = "odd"  # it speaks RTSP in a way that this client does not: another client may
+    NO_TCP = "no_tcp"  # it sends pictures, but not over this connection: over UDP, another client may
 
 
 @dataclass(frozen=True, slots=True)
