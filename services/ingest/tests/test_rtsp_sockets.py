@@ -1,0 +1,351 @@
+"""Over real sockets: servers that die, fall silent, send elsewhere or lie cost their own camera, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import structlog
+from lamplight_ingest.adapters.rtsp_either import RtspEither
+from lamplight_ingest.adapters.rtsp_link import Dialer
+from lamplight_ingest.adapters.rtsp_sockets import Inbox, RtspReader, RtspSocketSource, SourceOdd
+from lamplight_ingest.adapters.secrets import Credentials
+from lamplight_ingest.doors import Doors, parse
+from lamplight_ingest.model import Picture, SourceAway, SourceError, SourceRefused
+from lamplight_ingest.rtsp.events import AccessUnit, Activity, Limits
+from lamplight_kit.clock import SystemClock
+from rtsp_wire import PPS, SPS, annex_b, answer, description, framed, packets, rtp
+
+TIMEOUT_S = 0.6
+KEY, PLAIN = b"\x65\x88" + b"k" * 3000, b"\x41\x9a" + b"p" * 300
+CLOCK = SystemClock()
+Say = Callable[[bytes], None]
+Script = Callable[["Viewer"], None]
+
+
+class Viewer:
+    """One connection as a server's script sees it."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.settimeout(5.0)
+        self._connection = connection
+        self._held = b""
+        self.requests: list[str] = []
+
+    def hear(self) -> int:
+        """Wait for a request; return its number."""
+        while b"\r\n\r\n" not in self._held:
+            data = self._connection.recv(4096)
+            if not data:
+                raise ConnectionError
+            self._held += data
+        head, _, self._held = self._held.partition(b"\r\n\r\n")
+        self.requests.append(head.decode())
+        return int(head.partition(b"CSeq: ")[2].partition(b"\r\n")[0])
+
+    def say(self, data: bytes) -> None:
+        """Send."""
+        self._connection.sendall(data)
+
+    def greet(self) -> None:
+        """Answer as far as PLAY."""
+        self.say(answer(self.hear()))
+        self.say(answer(self.hear(), body=description()))
+        self.say(answer(self.hear(), "Session: S;timeout=2", "Transport: RTP/AVP/TCP;interleaved=0-1"))
+        self.say(answer(self.hear()))
+
+    def linger(self) -> None:
+        """Hear until the other leaves."""
+        with contextlib.suppress(OSError):
+            while True:
+                self.hear()
+
+
+@contextlib.contextmanager
+def server(script: Script) -> Iterator[int]:
+    """Listen on a port of this machine, each connection answered by `script`."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    threads: list[threading.Thread] = []
+
+    def serve(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            script(Viewer(connection))
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threads.append(threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True))
+                threads[-1].start()
+
+    threads.append(threading.Thread(target=accept, daemon=True))
+    threads[0].start()
+    yield listener.getsockname()[1]
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    for thread in threads:
+        thread.join(6)
+
+
+@pytest.fixture
+def reader() -> RtspReader:
+    """A reader that loses patience soon."""
+    return RtspReader(CLOCK, TIMEOUT_S, Limits())
+
+
+def source(port: int, reader: RtspReader, *, keys_only: bool = True, doors: Doors | None = None) -> RtspSocketSource:
+    """Return a source at `port` of this machine."""
+    dialer = Dialer(doors or Doors(allow_loopback=True), CLOCK, TIMEOUT_S, Limits(reply_s=TIMEOUT_S))
+    address = parse(f"rtsp://127.0.0.1:{port}/live")
+    return RtspSocketSource(address, Credentials("ops", "never-shown"), dialer, reader, keys_only=keys_only)
+
+
+def _streams(viewer: Viewer) -> None:
+    viewer.greet()
+    for index in range(4):
+        viewer.say(packets([KEY], 2 * index, 18000 * index) + packets([PLAIN], 2 * index + 1, 18000 * index + 9000))
+
+
+def test_pictures_come_until_the_server_goes(reader: RtspReader) -> None:
+    """What was whole is given, then the reason."""
+    with server(_streams) as port:
+        camera = source(port, reader)
+        camera.open()
+        got: list[Picture] = []
+        with pytest.raises(SourceAway, match="closed the connection"):
+            got.extend(camera.pictures())
+    del got[:]
+    with server(_streams) as port:
+        camera = source(port, reader, keys_only=False)
+        camera.open()
+        pictures = camera.pictures()
+        got = [next(pictures) for _ in range(8)]
+    assert [picture.data for picture in got] == [annex_b(SPS, PPS, KEY), annex_b(PLAIN)] * 4
+    assert not any(picture.lost_before for picture in got)
+
+
+def _nothing(viewer: Viewer) -> None:
+    viewer.linger()
+
+
+def _half_an_answer(viewer: Viewer) -> None:
+    viewer.hear()
+    with contextlib.suppress(OSError):
+        while True:
+            viewer.say(b"R" if not viewer._held else b"T")
+            time.sleep(0.05)
+
+
+def _hangs_up(viewer: Viewer) -> None:
+    viewer.hear()
+
+
+def _endless(viewer: Viewer) -> None:
+    viewer.say(b"RTSP/1.0 200 OK\r\nX: " + b"x" * 100_000)
+
+
+@pytest.mark.parametrize("script", [_nothing, _half_an_answer, _hangs_up, _endless])
+def test_a_server_that_never_answers_is_away(reader: RtspReader, script: Script) -> None:
+    """Soon, whatever it does instead."""
+    with server(script) as port:
+        begun_s = time.monotonic()
+        with pytest.raises(SourceAway) as caught:
+            source(port, reader).open()
+        assert time.monotonic() - begun_s < 4 * TIMEOUT_S + 2
+    assert "never-shown" not in str(caught.value)
+
+
+def test_a_server_that_falls_silent_is_given_up(reader: RtspReader) -> None:
+    """Without a byte for the time-out."""
+
+    def silent(viewer: Viewer) -> None:
+        viewer.greet()
+        viewer.linger()
+
+    with server(silent) as port:
+        camera = source(port, reader)
+        camera.open()
+        with pytest.raises(SourceAway, match="no byte within"):
+            list(camera.pictures())
+
+
+def test_a_session_is_kept_alive_and_left_in_order(reader: RtspReader) -> None:
+    """A word at half of the server's two seconds, TEARDOWN at the end, then the connection closes."""
+    viewers: list[Viewer] = []
+
+    def stream(viewer: Viewer) -> None:
+        viewers.append(viewer)
+        viewer.greet()
+        stop = threading.Event()
+
+        def send() -> None:
+            index = 0
+            with contextlib.suppress(OSError):
+                while not stop.wait(0.1):
+                    viewer.say(packets([KEY], index, 9000 * index))
+                    index += 1
+
+        thread = threading.Thread(target=send, daemon=True)
+        thread.start()
+        viewer.linger()
+        stop.set()
+        thread.join()
+
+    with server(stream) as port:
+        camera = source(port, reader)
+        camera.open()
+        for _ in camera.pictures():
+            if len(viewers[0].requests) > 4:
+                camera.close()
+    methods = [request.partition(" ")[0] for request in viewers[0].requests]
+    assert methods == ["OPTIONS", "DESCRIBE", "SETUP", "PLAY", "OPTIONS", "TEARDOWN"]
+
+
+def test_a_server_may_send_us_on_before_and_amid_the_stream(reader: RtspReader) -> None:
+    """To another port, by 302 and by REDIRECT; the stream goes on from there, credentials with it to the same host."""
+    with server(_streams) as last:
+
+        def redirects(viewer: Viewer) -> None:
+            viewer.greet()
+            viewer.say(packets([KEY], 0, 0) + packets([PLAIN], 1, 9000))
+            viewer.say(f"REDIRECT * RTSP/1.0\r\nCSeq: 1\r\nLocation: rtsp://127.0.0.1:{last}/b\r\n\r\n".encode())
+            viewer.linger()
+
+        with server(redirects) as middle:
+            moved = f"Location: rtsp://127.0.0.1:{middle}/a"
+            with server(lambda viewer: viewer.say(answer(viewer.hear(), moved, status="302 Moved"))) as first:
+                camera = source(first, reader)
+                camera.open()
+                pictures = camera.pictures()
+                assert len([next(pictures) for _ in range(5)]) == 5
+                camera.close()
+                list(pictures)
+
+
+@pytest.mark.parametrize("location", ["rtsp://169.254.169.254/x", "rtsp://127.0.0.2/x", "http://127.0.0.1/"])
+def test_no_server_sends_us_through_a_closed_door(reader: RtspReader, location: str) -> None:
+    """What is closed to a camera's address is closed to a redirection."""
+
+    class OneOpen(Doors):
+        def why_host_closed(self, host: str) -> str | None:
+            return None if host == "127.0.0.1" else f"{host} is closed"
+
+    told = f"Location: {location}"
+    with (
+        server(lambda viewer: viewer.say(answer(viewer.hear(), told, status="302 M"))) as port,
+        pytest.raises(SourceRefused, match="redirected"),
+    ):
+        source(port, reader, doors=OneOpen()).open()
+
+
+def test_a_closed_door_is_never_knocked_at(reader: RtspReader) -> None:
+    """Nothing connects where the doors are closed."""
+    came = threading.Event()
+    with server(lambda _: came.set()) as port:
+        with pytest.raises(SourceRefused):
+            source(port, reader, doors=Doors()).open()
+        assert not came.wait(0.1)
+
+
+def test_nobody_there_is_away(reader: RtspReader) -> None:
+    """A port where nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(SourceAway, match="not reached"):
+        source(port, reader).open()
+
+
+def test_a_fault_of_one_camera_leaves_the_others(reader: RtspReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of our own ends its link, and is told by name alone."""
+    with server(_lasting) as port:
+        good, bad = source(port, reader), source(port, reader)
+        for camera in (good, bad):
+            camera.open()
+        assert bad._link is not None
+        monkeypatch.setattr(bad._link.client, "receive", lambda *_: 1 / 0)
+        with structlog.testing.capture_logs() as logs, pytest.raises(SourceAway, match="ZeroDivisionError"):
+            list(bad.pictures())
+        assert len(logs) == 1
+        pictures = good.pictures()
+        assert len([next(pictures) for _ in range(10)]) == 10
+        good.close()
+        list(pictures)
+
+
+def _lasting(viewer: Viewer) -> None:
+    viewer.greet()
+    for index in range(200):
+        viewer.say(framed(rtp(KEY, index, 9000 * index, marker=True)))
+        time.sleep(0.02)
+
+
+def _unit(size: int, *, is_key: bool) -> AccessUnit:
+    return AccessUnit("h264", b"x" * size, is_key, after_gap=False, rtp_time=0, at_ns=None, before=Activity())
+
+
+def test_what_is_not_taken_is_dropped_up_to_a_key_picture() -> None:
+    """A thread that sleeps finds the newest pictures from a key one on, after a gap, within the bound."""
+    inbox = Inbox(CLOCK, 1000)
+    inbox.put([_unit(400, is_key=True), _unit(400, is_key=False), _unit(400, is_key=False), _unit(100, is_key=False)])
+    assert inbox.take(0) == []
+    inbox.put([_unit(300, is_key=False), _unit(300, is_key=True), _unit(200, is_key=False)])
+    taken = inbox.take(0)
+    assert [(len(picture.data), picture.lost_before) for picture in taken if isinstance(picture, Picture)] == [
+        (300, True),
+        (200, False),
+    ]
+
+
+class _Other:
+    ends = False
+
+    def __init__(self, transport: str) -> None:
+        self.transport = transport
+        self.opened = self.closed = 0
+
+    def open(self) -> None:
+        self.opened += 1
+
+    def pictures(self) -> Iterator[Picture]:
+        yield Picture("mpeg4", b"x", is_key=True, received_ns=1)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.mark.parametrize(
+    ("third", "transport"),
+    [
+        (lambda cseq: answer(cseq, status="461 Unsupported Transport"), "rtsp-libav-udp"),
+        (lambda cseq: answer(cseq, body=description().replace(b"H264", b"MP4V-ES")), "rtsp-libav-tcp"),
+    ],
+)
+def test_odd_servers_are_left_to_the_other_client(
+    reader: RtspReader, third: Callable[[int], bytes], transport: str
+) -> None:
+    """The transport tells which; a refusal is no oddness, and the other is not asked."""
+
+    def odd(viewer: Viewer) -> None:
+        viewer.say(answer(viewer.hear()))
+        if "461" in third(0).decode():
+            viewer.say(answer(viewer.hear(), body=description()))
+        viewer.say(third(viewer.hear()))
+        viewer.linger()
+
+    with server(odd) as port:
+        either = RtspEither(source(port, reader), lambda over: _Other(f"rtsp-libav-{over}"))
+        either.open()
+        assert either.transport == transport
+        assert [picture.codec for picture in either.pictures()] == ["mpeg4"]
+        either.close()
+        with pytest.raises(SourceOdd):
+            source(port, reader).open()
+    with server(lambda viewer: viewer.say(answer(viewer.hear(), status="401 Unauthorized"))) as port:
+        asked: list[str] = []
+        either = RtspEither(source(port, reader), lambda over: asked.append(over) or _Other(over))  # type: ignore[func-returns-value]  # notes the call
+        with pytest.raises(SourceError):
+            either.open()
+        assert asked == []
