@@ -61,7 +61,8 @@ def changed(alert: alert_pb2.Alert, condition: alert_pb2.Condition) -> alert_pb2
     is_cleared = condition.change == alert_pb2.Condition.CHANGE_CLEARED
     after.revision += 1
     after.phase = "resolved" if is_cleared else "updated"
-    after.at.CopyFrom(_timestamp(condition.at_ns))
+    # Evidence may be older than the tick that marked the alert stale: a revision is never older than the one before.
+    after.at.CopyFrom(_timestamp(max(condition.at_ns, alert.at.ToNanoseconds())))
     after.reason = condition.reason
     after.is_stale = condition.change == alert_pb2.Condition.CHANGE_STALE
     if is_cleared:

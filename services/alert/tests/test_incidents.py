@@ -159,3 +159,12 @@ def test_pictures_are_bounded(handler: IncidentsHandler, film: Any) -> None:
     pictures = film.event_of(of_topic("alerts", last)[0])["data"]["pictures"]
     assert [pictures[0]["key"], pictures[-1]["key"]] == ["picture-0", "picture-39"]
     assert len(pictures) == 8
+
+
+def test_no_revision_is_older_than_the_one_before(handler: IncidentsHandler, film: Any) -> None:
+    """Evidence that a tick ran ahead of resumes the alert, at a time that does not go back."""
+    opened, stale, resumed = 1, 3, 4
+    records = [condition(opened, 0, film), condition(stale, 20, film), condition(resumed, 8, film)]
+    told = [film.event_of(out) for out in of_topic("alerts", handler.handle(records))]
+    assert [one["data"]["revision"] for one in told] == [1, 2, 3]
+    assert told[2]["time"] == told[1]["time"]
