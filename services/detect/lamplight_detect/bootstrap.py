@@ -40,7 +40,7 @@ from lamplight_detect.redact import Redactor
 from lamplight_detect.settings import DetectSettings, default_models
 
 TOPICS = ("observations", "places", "regions", "keys", "audit")
-TABLES = ("cameras", "places", "situations")
+TABLES = ("cameras", "places", "situations", "keys")
 
 
 @dataclass(frozen=True)
@@ -60,27 +60,28 @@ def local(
     store: Store | None = None,
     models: Path | None = None,
     data_dir: Path | None = None,
+    things_model: str = "nanodet.yaml",
     namespace: str = "lamplight",
     pace: Pace | None = None,
-    replica: str = "detect-local",
     situation_zones: Callable[[str], frozenset[str]] = lambda _camera_id: frozenset(),
     record: Callable[[ModelSession], ModelSession] = lambda session: session,
 ) -> Local:
     """Return detect's handler and redactor for one process.
 
     `store` keeps sealed pictures (anything with `put(key, sealed_jpeg)`; None: they are made and not kept);
-    `data_dir` keeps the signing key (None: a key for this process alone); `models` is the folder of ready models;
+    `data_dir` keeps the signing key (None: a key for this process alone); `models` is the folder of ready models,
+    `things_model` a manifest in it;
     `situation_zones` names the zones of a camera that situations look at; `record` may stand before each model's
     session. Raises `Stop` where a model is not ready.
     """
     clock = SystemClock()
     folder = models or default_models()
     key = SigningKey.made(clock.now_ns()) if data_dir is None else SigningKey.kept(data_dir, clock.now_ns())
-    gate = _gate(folder / "nanodet.yaml", folder / "centerface.yaml", record)
+    gate = _gate(folder / things_model, folder / "centerface.yaml", record)
     sealer = _sealer(gate, key)
     examiner = Examiner(gate, sealer, store or _Nowhere(), _key_of(namespace), pace or Pace())
     detector = Detector(examiner, situation_zones=situation_zones)
-    return Local(detector, Redactor(gate, sealer, VideoFile), key.public(replica))
+    return Local(detector, Redactor(gate, sealer, VideoFile), key.public("detect-local"))
 
 
 def build(settings: DetectSettings) -> Sequence[Component]:
@@ -108,7 +109,7 @@ def build(settings: DetectSettings) -> Sequence[Component]:
     )
     detector.known_places = _places_in(tables["places"])
     detector.situation_zones = _zones_in(tables["situations"], tables["cameras"])
-    published = PublishedKey(key.public(settings.replica))
+    published = PublishedKey(key.public(settings.replica), tables["keys"])
     outbox = KafkaOutbox(bus, "detect", TOPICS, on_committed=published.committed)
     published.outbox = outbox
     uploads = Uploads(

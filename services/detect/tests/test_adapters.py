@@ -12,16 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lamplight.frame.v1 import frame_pb2
+from lamplight.key.v1 import key_pb2
 from lamplight_detect.adapters.key_file import FILE, SigningKey
 from lamplight_detect.adapters.lanes import Lanes
-from lamplight_detect.adapters.published_key import PublishedKey
+from lamplight_detect.adapters.published_key import PublishedKey, with_earlier
 from lamplight_detect.adapters.watchdog import Threads, TimedFinder
 from lamplight_detect.detections import Detections
 from lamplight_detect.models.finder import ModelFault
 from lamplight_detect.settings import DetectSettings
 from lamplight_detect.testing import SaidFinder
 from lamplight_kit.errors import SettingsError
-from lamplight_kit.kafka.types import Outgoing
+from lamplight_kit.kafka.table import Table
+from lamplight_kit.kafka.types import Outgoing, Record
 from lamplight_kit.seal import KeyRing
 from lamplight_models import manifest
 from pydantic import ValidationError
@@ -52,18 +54,30 @@ def test_a_spoilt_key_stops_the_start(tmp_path: Path, content: str) -> None:
 def test_the_key_is_ready_once_it_is_on_its_topic(signing_key: SigningKey) -> None:
     """Nobody could read what is sealed before, so the service is not ready before."""
     put: list[Outgoing] = []
+    arrived = threading.Event()
 
     class Box:
         def put(self, records: list[Outgoing]) -> None:
             put.extend(records)
+            arrived.set()
 
-    part = PublishedKey(signing_key.public("detect-0"))
+    before = SigningKey.made(3).public("detect-0")
+    table = Table("keys")
+    table.apply(Record("keys", 0, 0, "detect-0", before))
+    part = PublishedKey(signing_key.public("detect-0"), table)
     part.outbox = Box()  # type: ignore[assignment] # all of an outbox that is used
     part.start()
     assert part.unready()
+    table.complete()
+    assert arrived.wait(10)
+    assert part.unready()
     part.committed(put)
     assert part.unready() is None
-    assert [(one.topic, one.key) for one in put] == [("keys", "detect-0")]
+    (record,) = put
+    assert (record.topic, record.key) == ("keys", "detect-0")
+    assert isinstance(record.message, key_pb2.SigningKey)
+    assert [one.key_id for one in record.message.earlier] == [before.key_id]
+    assert not with_earlier(record.message, record.message).earlier[1:]
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:7000", "10.0.0.5:7000", "[::]:7000", "detect:7000"])

@@ -86,7 +86,9 @@ def test_the_bench_says_what_it_compares() -> None:
     """A short run of the bench gives its measures in the form that `lamplight bench` prints."""
     told = bench.run(frames=5)
     assert json.loads(json.dumps(told)) == told
-    assert {"cpu_a_frame", "bare_cpu_a_frame", "bare_over_detect_fp32"} <= {one["name"] for one in told["measures"]}
+    assert {"cpu_a_frame_fp32", "bare_cpu_a_frame_fp32", "bare_over_detect_fp32"} <= {
+        one["name"] for one in told["measures"]
+    }
 
 
 @needs_media
