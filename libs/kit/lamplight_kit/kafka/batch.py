@@ -42,7 +42,7 @@ def read_batch(bus: BusSettings, polled: Mapping[TopicPartition, Sequence[Any]])
     ends: dict[TopicPartition, int] = {}
     blocked: dict[TopicPartition, tuple[int, UnknownMajorError]] = {}
     for place, raws in polled.items():
-        topic = bus.logical_topic(place.topic)
+        topic, end = bus.logical_topic(place.topic), None
         for raw in raws:
             try:
                 records.append(decode(raw, topic))
@@ -51,5 +51,7 @@ def read_batch(bus: BusSettings, polled: Mapping[TopicPartition, Sequence[Any]])
             except UnknownMajorError as error:
                 blocked[place] = (raw.offset, error)
                 break
-            ends[place] = raw.offset + 1
+            end = raw.offset + 1
+        if end is not None:
+            ends[place] = end
     return Batch(records, dead, ends, blocked)

@@ -70,6 +70,7 @@ class Stage:
         self.name = name
         self._bus, self._handler, self._on_failed = bus, handler, on_failed
         self._topics = topics_of(bus) if topics is None else topics
+        self._max_bytes = {name: topic.max_bytes for name, topic in self._topics.by_name.items()}
         self._inputs, self._state = tuple(inputs), tuple(state)
         self._deadletter = deadletter or f"{name.partition('.')[0]}.deadletter"
         self._stopping = threading.Event()
@@ -190,7 +191,7 @@ class Stage:
 
     def _encoded(self, out: Outgoing, traceparent: str = "") -> Wire:
         wire = encode(out)
-        size, most = len(wire.value or b""), self._topics.named(out.topic).max_bytes
+        size, most = len(wire.value or b""), self._max_bytes.get(out.topic) or self._topics.named(out.topic).max_bytes
         if size > most:
             text = (
                 f"what comes of it for {out.topic} is {size} bytes, at most {most} expected; make the message smaller"
