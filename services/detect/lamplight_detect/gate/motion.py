@@ -79,9 +79,10 @@ class Recent:
         return Recent((*kept, sample))
 
     def lumas(self, at_ns: int, frame_hw: tuple[int, int], policy: Policy) -> list[Luma]:
-        """Return the grey copies that a picture of `at_ns` may be compared with: live, of the same size."""
+        """Return the grey copies that a picture of `at_ns` is compared with: live, of the same size, a few of them."""
         reach_ns = int(policy.live_gap_s * NS_PER_S)
-        return [one.luma for one in self.samples if one.frame_hw == frame_hw and 0 <= at_ns - one.at_ns <= reach_ns]
+        live = [one.luma for one in self.samples if one.frame_hw == frame_hw and 0 <= at_ns - one.at_ns <= reach_ns]
+        return [live[at] for at in sorted({0, len(live) // 2, len(live) - 1})] if live else []
 
     def held(self, at_ns: int, frame_hw: tuple[int, int], policy: Policy) -> Mask | None:
         """Return the union of the masks still held at `at_ns` (max of 1 s and 2 samples), or None where none is."""
