@@ -119,7 +119,11 @@ def _whole() -> list[camera_pb2.Point]:
 def told(bus: BusSettings) -> Iterator[Told]:
     """What detect writes, as others read it."""
     found = Told()
-    followed: list[Table | Tail] = [Table("keys", found.learn), Tail("observations", found.observe), Tail("regions", found.cut)]
+    followed: list[Table | Tail] = [
+        Table("keys", found.learn),
+        Tail("observations", found.observe),
+        Tail("regions", found.cut),
+    ]
     tables = Tables(bus, followed)
     tables.start()
     until(lambda: tables.unready() is None)
