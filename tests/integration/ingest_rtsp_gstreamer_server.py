@@ -1,8 +1,9 @@
 """GStreamer's RTSP server as a camera: run by the system's Python, which has the bindings.
 
 ingest_rtsp_gstreamer_server.py CONFIG: a JSON file {"codec": "h264" | "h265", "units": PATH, "fps": N, "user": …,
-"password": …, "method": "basic" | "digest" | null, "sound": bool}. `units` holds encoded pictures as Annex B, each with
-its length (4 bytes, big-endian) before it; they are sent over and over. Prints the port once it listens.
+"password": …, "method": "basic" | "digest" | null, "sound": bool, "udp": bool}. `units` holds encoded pictures as
+Annex B, each with its length (4 bytes, big-endian) before it; they are sent over and over. Prints the port once it
+listens.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Factory(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
-        self.codec, self.fps, self.sound = config["codec"], config["fps"], config["sound"]
+        self.codec, self.fps, self.sound, self.udp = (config[name] for name in ("codec", "fps", "sound", "udp"))
         self.units = read_units(Path(config["units"]))
         self.set_shared(False)
 
@@ -53,6 +54,8 @@ class Factory(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]
 
     def do_configure(self, media: Any) -> None:
         """Push a picture whenever one is due."""
+        if self.udp:
+            media.set_protocols(GstRtsp.RTSPLowerTrans.UDP)
         source = media.get_element().get_child_by_name("src")
         duration = Gst.SECOND // self.fps
         state = {"index": 0}

@@ -21,13 +21,16 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
+from lamplight.camera.v1 import camera_pb2
 from lamplight_demo.cameras import rtsp
 from lamplight_demo.media.encode import write_mp4
+from lamplight_ingest.adapters.pace import RealTime
 from lamplight_ingest.adapters.rtsp_link import Dialer
 from lamplight_ingest.adapters.rtsp_sockets import RtspReader, RtspSocketSource
-from lamplight_ingest.adapters.secrets import Credentials
+from lamplight_ingest.adapters.secrets import Credentials, Secrets
+from lamplight_ingest.adapters.sources import Sources
 from lamplight_ingest.doors import Doors, parse
-from lamplight_ingest.model import Picture, SourceRefused
+from lamplight_ingest.model import Picture, SourceAway, SourceRefused
 from lamplight_kit.clock import SystemClock
 
 FPS, PICTURES, HW = 20, 20, (144, 192)
@@ -131,17 +134,16 @@ def test_hundreds_of_streams_are_read_by_one_thread(clip: Path, watch: Watch) ->
 
 
 def test_a_camera_over_tls_is_watched_where_its_certificate_is_trusted(
-    clip: Path, watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clip: Path, watch: Watch, tmp_path: Path
 ) -> None:
-    """And refused, with the reason, where it is not."""
+    """And not, with the cure, where it is not."""
     certificate = _certificate(tmp_path)
     with rtsp.serve(clip) as server, _tls_before(server.port, certificate) as port:
         url = f"rtsps://localhost:{port}/live"
-        with pytest.raises(SourceRefused, match="certificate"):
+        with pytest.raises(SourceAway, match="certificate"):
             watch(url).open()
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         clock = SystemClock()
-        dialer = Dialer(Doors(allow_loopback=True), clock, 5.0)
+        dialer = Dialer(Doors(allow_loopback=True), clock, 5.0, ca_file=certificate)
         source = RtspSocketSource(parse(url), None, dialer, RtspReader(clock, 5.0, dialer.limits), keys_only=True)
         pictures = _pictures(source, 6)
     assert all(len(_decoded("h264", [picture.data])) == 1 for picture in pictures)
@@ -159,7 +161,7 @@ def gstreamer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
         units = folder / f"{codec}.units"
         if not units.exists():
             units.write_bytes(b"".join(struct.pack(">I", len(unit)) + unit for unit in _encoded(codec)))
-        told = {"codec": codec, "units": str(units), "fps": FPS, "method": None, "sound": False, **config}
+        told = {"codec": codec, "units": str(units), "fps": FPS, "method": None, "sound": False, "udp": False, **config}
         path = folder / f"{len(running)}.json"
         path.write_text(json.dumps(told))
         process = subprocess.Popen([SYSTEM_PYTHON, SERVER, path], stdout=subprocess.PIPE, text=True)
@@ -208,6 +210,21 @@ def test_gstreamers_server_lets_us_in_by_password(
     assert quote(password) not in str(caught.value)
     with pytest.raises(SourceRefused, match="401"):
         watch(url).open()
+
+
+@pytest.mark.gstreamer
+def test_a_server_that_knows_udp_alone_is_left_to_libavformat(gstreamer: Callable[..., str]) -> None:
+    """By itself, and the transport says so."""
+    clock = SystemClock()
+    sources = Sources(Doors(allow_loopback=True), Secrets(None, {}), clock, lambda: RealTime(clock), 5.0, 1 << 20)
+    sampling = camera_pb2.Sampling(pictures=camera_pb2.Sampling.PICTURES_KEYFRAMES, min_gap_s=0.1)
+    source = sources.of(camera_pb2.Camera(id="quay", source=gstreamer(udp=True), sampling=sampling))
+    source.open()
+    pictures = source.pictures()
+    assert source.transport == "rtsp-libav-udp"
+    assert len(_decoded("h264", [next(pictures).data])) == 1
+    source.close()
+    next(pictures, None)
 
 
 _PROBE = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"

@@ -1,4 +1,4 @@
-"""RTSP over TCP through PyAV's demuxer."""
+"""RTSP through PyAV's demuxer, over TCP or UDP."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ from lamplight_ingest.model import Picture, SourceAway, SourceRefused
 from lamplight_ingest.scrub import scrub
 
 _OPTIONS = {
-    "rtsp_transport": "tcp",
     "allowed_media_types": "video",
-    "protocol_whitelist": "rtp,rtcp,rtsp,rtsps,tcp,tls,crypto",
+    "protocol_whitelist": "rtp,rtcp,rtsp,rtsps,tcp,udp,tls,crypto",
     "analyzeduration": "200000",  # the SDP and the first pictures say what is needed; the frame rate is not
     "fpsprobesize": "0",
     "tls_verify": "1",
@@ -44,8 +43,8 @@ class RtspSource:
     other interruption, and a context must not be closed while it reads.
     """
 
-    transport = "rtsp"
     ends = False
+    over = "tcp"
 
     def __init__(
         self,
@@ -63,7 +62,8 @@ class RtspSource:
 
         `ca_file` holds the authorities that a TLS server's certificate is checked by; None: the public ones.
         """
-        self._options = {**_OPTIONS, "ca_file": str(ca_file or certifi.where())}
+        self.transport = f"rtsp-libav-{self.over}"
+        self._options = {**_OPTIONS, "rtsp_transport": self.over, "ca_file": str(ca_file or certifi.where())}
         self._address = address
         self._credentials = credentials
         self._doors = doors
@@ -127,3 +127,9 @@ class RtspSource:
         elif isinstance(error, OSError) and error.errno == errno.EIO and self._address.scheme == "rtsps":
             reason = "no TLS with a certificate of a known authority; name its authority by LAMPLIGHT_TLS_CA_FILE"
         return scrub(f"rtsp server {self._address.host}:{self._address.port} {what}: {reason}", known)
+
+
+class RtspUdpSource(RtspSource):
+    """One RTSP session whose pictures come over UDP."""
+
+    over = "udp"

@@ -14,21 +14,20 @@ _log = structlog.get_logger()
 
 
 class RtspEither:
-    """Asks `ours` first; where that finds the server odd, the source that `other` makes for TCP or for UDP."""
+    """Asks `ours` first; where that finds the server odd, the source that `other` makes for TCP or for UDP.
+
+    `transport` is `rtsp` by our client, `rtsp-libav-tcp` or `rtsp-libav-udp` by libavformat's.
+    """
 
     ends = False
 
     def __init__(self, ours: Source, other: Callable[[str], Source]) -> None:
         """Prepare; `other` takes `tcp` or `udp`."""
+        self.transport = ours.transport
         self._source = ours
         self._other = other
         self._lock = threading.Lock()
         self._is_closed = False
-
-    @property
-    def transport(self) -> str:
-        """`rtsp` by our client; `rtsp-libav-tcp` or `rtsp-libav-udp` by libavformat's."""
-        return self._source.transport
 
     def open(self) -> None:
         """Reach the server, by the one client or the other."""
@@ -39,6 +38,7 @@ class RtspEither:
             _log.info("rtsp left to libavformat", why=str(odd), over=over)
             with self._lock:
                 self._source = self._other(over)
+                self.transport = self._source.transport
                 if self._is_closed:
                     self._source.close()
             self._source.open()

@@ -8,8 +8,10 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+import certifi
 from lamplight_kit.clock import Clock
 
 from lamplight_ingest.doors import Address, Doors
@@ -99,12 +101,16 @@ class Link:
 
 @dataclass(frozen=True)
 class Dialer:
-    """Reaches servers: through `doors` alone, no step longer than `timeout_s`, TLS proved by the system's roots."""
+    """Reaches servers: through `doors` alone, no step longer than `timeout_s`.
+
+    `ca_file` holds the authorities that a TLS server's certificate is checked by; None: the public ones.
+    """
 
     doors: Doors
     clock: Clock
     timeout_s: float
     limits: Limits = field(default_factory=Limits)
+    ca_file: Path | None = None
 
     def hail(
         self, target: Target, login: Login | None, is_closed: Callable[[], bool], *, keys_only: bool
@@ -162,8 +168,9 @@ class Dialer:
                 connection.settimeout(0.0)
             except ssl.SSLCertVerificationError as error:
                 connection.close()
-                text = f"{where}: its certificate cannot be trusted ({error.verify_message}); give it one that can"
-                raise SourceRefused(text) from None
+                why = f"its certificate is not trusted ({error.verify_message})"
+                text = f"{where}: {why}; name its authority by LAMPLIGHT_TLS_CA_FILE"
+                raise SourceAway(text) from None
             except OSError as error:
                 connection.close()
                 reason = _reason(error)
@@ -191,7 +198,7 @@ class Dialer:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        return ssl.create_default_context()
+        return ssl.create_default_context(cafile=str(self.ca_file or certifi.where()))
 
     def _why_not(self, target: Target) -> str | None:
         return self.doors.why_closed(Address(target.scheme, target.url, target.host, target.port))

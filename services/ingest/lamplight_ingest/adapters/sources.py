@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from lamplight.camera.v1 import camera_pb2
@@ -14,11 +15,15 @@ from lamplight_ingest.adapters.file import FileSource
 from lamplight_ingest.adapters.folder import FolderSource
 from lamplight_ingest.adapters.http import HttpSource
 from lamplight_ingest.adapters.pace import Pace
-from lamplight_ingest.adapters.rtsp import RtspSource
-from lamplight_ingest.adapters.secrets import Secrets
+from lamplight_ingest.adapters.rtsp import RtspSource, RtspUdpSource
+from lamplight_ingest.adapters.rtsp_either import RtspEither
+from lamplight_ingest.adapters.rtsp_link import Dialer
+from lamplight_ingest.adapters.rtsp_sockets import RtspReader, RtspSocketSource
+from lamplight_ingest.adapters.secrets import Credentials, Secrets
 from lamplight_ingest.doors import Address, Doors
 from lamplight_ingest.model import Source, SourceRefused
 from lamplight_ingest.plan import plan_of
+from lamplight_ingest.rtsp.events import Limits
 
 
 @dataclass(frozen=True)
@@ -41,16 +46,7 @@ class Sources:
             return self._from_disk(address, keys_only=keys_only)
         credentials = self.secrets.credentials(camera.credentials_secret)
         if address.scheme in ("rtsp", "rtsps"):
-            return RtspSource(
-                address,
-                credentials,
-                self.doors,
-                self.clock,
-                keys_only=keys_only,
-                timeout_s=self.timeout_s,
-                max_bytes=self.max_picture_bytes,
-                ca_file=self.ca_file,
-            )
+            return self._rtsp(address, credentials, keys_only=keys_only)
         return HttpSource(
             address,
             credentials,
@@ -76,6 +72,31 @@ class Sources:
             text = f"source: {closed}"
             raise SourceRefused(text)
         return address
+
+    def _rtsp(self, address: Address, credentials: Credentials | None, *, keys_only: bool) -> Source:
+        def by_libavformat(over: str) -> Source:
+            return (RtspUdpSource if over == "udp" else RtspSource)(
+                address,
+                credentials,
+                self.doors,
+                self.clock,
+                keys_only=keys_only,
+                timeout_s=self.timeout_s,
+                max_bytes=self.max_picture_bytes,
+                ca_file=self.ca_file,
+            )
+
+        ours = RtspSocketSource(address, credentials, self._dialer, self._reader, keys_only=keys_only)
+        return RtspEither(ours, by_libavformat)
+
+    @cached_property
+    def _dialer(self) -> Dialer:
+        limits = Limits(picture_bytes=self.max_picture_bytes, reply_s=self.timeout_s)
+        return Dialer(self.doors, self.clock, self.timeout_s, limits, self.ca_file)
+
+    @cached_property
+    def _reader(self) -> RtspReader:
+        return RtspReader(self.clock, self.timeout_s, self._dialer.limits)
 
     def _from_disk(self, address: Address, *, keys_only: bool) -> Source:
         if address.path.is_dir():
