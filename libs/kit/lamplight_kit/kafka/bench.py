@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import structlog
@@ -33,7 +34,7 @@ from lamplight_kit.metrics import REGISTRY
 MESSAGES = 20_000
 MESSAGE_BYTES = 600
 PARTITIONS = 4
-ROUNDS = 4
+ROUNDS = 5
 LIMIT = 0.8
 _PARTITIONS = {"messages": PARTITIONS, "echoes": PARTITIONS, "bench.deadletter": 1}
 
@@ -84,15 +85,15 @@ def _measured(bootstrap_servers: str, messages: int) -> dict[str, Any]:
             _fill(bus, messages)
             bare.append(_bare(bus, messages))
             ours.append(_stage(bus, messages))
-    best_ours, best_bare = messages / min(ours), messages / min(bare)
-    ratio = round(best_ours / best_bare, 3)
+    # The median of the rounds' own ratios: a neighbour that wakes up spoils one round, not the comparison.
+    ratio = round(median(theirs / own for theirs, own in zip(bare, ours, strict=True)), 3)
     return {
         "bench": "bus",
         "machine": {"cpus": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
         "measures": [
             {
                 "name": "messages a CPU second, poll to commit",
-                "value": round(best_ours),
+                "value": round(messages / median(ours)),
                 "unit": "1/s",
                 "limit": LIMIT,
                 "limit_is": "least ratio to the bare loop",
@@ -100,7 +101,7 @@ def _measured(bootstrap_servers: str, messages: int) -> dict[str, Any]:
             },
             {
                 "name": "messages a CPU second, bare kafka-python loop",
-                "value": round(best_bare),
+                "value": round(messages / median(bare)),
                 "unit": "1/s",
                 "limit": None,
                 "limit_is": None,
