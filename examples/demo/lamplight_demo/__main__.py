@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--for", dest="for_s", type=float, metavar="SECONDS", help="end by itself, so long after ready")
     parser.add_argument("--data", type=Path, default=Path(".lamplight/demo"), help="folder (default .lamplight/demo)")
     given = parser.parse_args()
-    for asked_to_end in (signal.SIGINT, signal.SIGTERM):
+    for asked_to_end in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(asked_to_end, signal.default_int_handler)
     demo = Demo(given.data, Tally(), say)
     status = 0  # Ctrl-C before the system runs is an end in order too

@@ -39,7 +39,9 @@ def run(demo: Demo, cameras: Path, for_s: float | None) -> int:
     ending = () if for_s is None else ("--for", str(for_s))
     files = ("--cameras", str(cameras), "--rules", str(WATCH / "rules.yaml"))
     with contextlib.ExitStack() as children:
-        up = children.enter_context(child(["up", *files, "--data", str(demo.folder), *ending], _DRAIN_S))
+        up = children.enter_context(
+            child(["up", *files, "--data", str(demo.folder), *ending], _DRAIN_S, hears_ctrl_c=True)
+        )
         try:
             for line in lines_of(up):
                 demo.say(line)
@@ -53,10 +55,16 @@ def run(demo: Demo, cameras: Path, for_s: float | None) -> int:
 
 
 @contextlib.contextmanager
-def child(arguments: Iterable[str], wait_s: float = _TAIL_S) -> Iterator[subprocess.Popen[str]]:
+def child(
+    arguments: Iterable[str], wait_s: float = _TAIL_S, *, hears_ctrl_c: bool = False
+) -> Iterator[subprocess.Popen[str]]:
     """Run a `lamplight` command with one stream of output; end it with the block, by force after `wait_s`."""
     process = subprocess.Popen(  # noqa: S603 - our own command
-        [*_LAMPLIGHT, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*_LAMPLIGHT, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        process_group=None if hears_ctrl_c else 0,
     )
     try:
         yield process
@@ -115,5 +123,7 @@ def _tell(demo: Demo, tail: subprocess.Popen[str]) -> None:
 
 def _enrolled(demo: Demo, enrol: subprocess.Popen[str]) -> None:
     said = list(lines_of(enrol))
-    for line in said if enrol.wait() else said[-1:]:  # each picture's line is wanted only where one failed
-        demo.say(f"demo: {line}")
+    status = enrol.wait()
+    if status >= 0:  # below, the demo itself ended it
+        for line in said if status else said[-1:]:  # each picture's line is wanted only where one failed
+            demo.say(f"demo: {line}")
