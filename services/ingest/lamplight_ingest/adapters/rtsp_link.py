@@ -23,17 +23,18 @@ from lamplight_ingest.rtsp.events import Event, Failed, Limits, Moved, Playing
 
 RECEIVE_BUFFER_BYTES = 256 << 10
 """What the kernel may hold between two reads; the system's own bound (net.core.rmem_max) may be lower."""
+TALK_BYTES = 16 << 10
 UNSENT_BYTES = 64 << 10
 LOOK_S = 0.25
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class ReadBuffer:
-    """The bytes that all links of a thread are read into, one after the other."""
+    """Bytes that links are read into, one after the other; larger than what a link may still hold."""
 
-    def __init__(self, fresh_bytes: int, limits: Limits) -> None:
-        """Make room for `fresh_bytes` a read, behind what a link still holds."""
-        self.bytes = bytearray(fresh_bytes + limits.item_bytes)
+    def __init__(self, size: int) -> None:
+        """Make room for `size` bytes."""
+        self.bytes = bytearray(size)
         self.view = memoryview(self.bytes)
 
 
@@ -48,6 +49,11 @@ class Link:
         self._is_tls = isinstance(connection, ssl.SSLSocket)
         self._rest = b""
         self._unsent = b""
+
+    @property
+    def held_bytes(self) -> int:
+        """How much was read that makes no sense yet without more."""
+        return len(self._rest)
 
     def fileno(self) -> int:
         """Return the descriptor to wait on."""
@@ -137,7 +143,7 @@ class Dialer:
 
     def _agreed(self, link: Link, is_closed: Callable[[], bool]) -> Playing | Moved | Failed | None:
         """Talk until it is settled what becomes of the session."""
-        buffer = ReadBuffer(RECEIVE_BUFFER_BYTES, self.limits)
+        buffer = ReadBuffer(TALK_BYTES)
         poll = select.poll()
         poll.register(link.fileno(), select.POLLIN)
         link.client.begin(self.clock.monotonic_s())
@@ -151,6 +157,8 @@ class Dialer:
             if not link.read(buffer, self.clock.monotonic_s()):
                 poll.poll(LOOK_S * 1000)
             link.client.tick(self.clock.monotonic_s())
+            if 2 * link.held_bytes > len(buffer.bytes):
+                buffer = ReadBuffer(2 * len(buffer.bytes))
         return None
 
     def _connected(self, target: Target) -> socket.socket:

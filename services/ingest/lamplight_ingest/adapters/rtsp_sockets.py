@@ -31,6 +31,7 @@ MUCH_BYTES, LITTLE_BYTES = 96 << 10, 40 << 10
 """A read that brings more than much comes sooner the next time, one that brings less than little later."""
 CLIENT_TICK_S = 1.0
 MAX_WAITING = 64
+WAIT_S = 30.0
 _log = structlog.get_logger()
 
 
@@ -96,7 +97,7 @@ class RtspReader:
         self._wake.set()
 
     def _main(self) -> None:
-        buffer = ReadBuffer(FRESH_BYTES, self._limits)
+        buffer = ReadBuffer(FRESH_BYTES + self._limits.item_bytes)
         while True:
             now_s = self._clock.monotonic_s()
             for reading in self._all_due(now_s + TICK_S / 2):
@@ -232,7 +233,7 @@ class RtspSocketSource:
         """Yield pictures until the session ends or is closed."""
         try:
             while self._link is not None and not self._closed.is_set():
-                for told in self._inbox.take(1.0):
+                for told in self._inbox.take(WAIT_S):
                     if isinstance(told, Picture):
                         yield told
                     elif isinstance(told, Failed):
