@@ -18,6 +18,8 @@ def configure(service: str, level: str = "info") -> None:
     """Log JSON lines to stderr, bound to `service`; tracebacks carry no local variables."""
     number = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(level=max(number, logging.WARNING), format="%(name)s %(levelname)s %(message)s")
+    # Its clients say every retry while a broker is away; the bus says it once, in its own words.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -79,6 +79,7 @@ class Stage:
         self._pause_s = PAUSE_S[0]
         self._thread = threading.Thread(target=self._run, name=f"stage-{name}", daemon=True)
         self._heard_at = self._settled_at = time.monotonic()
+        self._lived_through: tuple[TopicPartition, int] | None = None
 
     def start(self) -> None:
         """Begin in a thread; `unready` says how it goes."""
@@ -253,6 +254,9 @@ class Stage:
         began = time.perf_counter()
         ends = {place: raw.offset + 1}
         left = Mark(mark.end) if mark.end > raw.offset + 1 else None
+        if (place, raw.offset) == self._lived_through:
+            # This process marked that attempt and lives: it was the broker that failed, not the message.
+            mark = Mark(mark.end, max(0, mark.attempts - 1))
         if batch.dead:
             self._commit((), batch.dead, ends, left)
         elif mark.attempts >= MAX_ATTEMPTS:
@@ -261,6 +265,7 @@ class Stage:
         else:
             if not self._holding.mark({place: Mark(mark.end, mark.attempts + 1)}):
                 return False
+            self._lived_through = (place, raw.offset)
             tried = self._try(place, raw, batch, mark)
             if isinstance(tried, Dead | None):
                 self._commit((), [tried] if tried else (), ends, left)
@@ -269,6 +274,7 @@ class Stage:
             else:
                 self._commit(tried, (), ends, left)
                 self._told(batch, len(tried), time.perf_counter() - began)
+        self._lived_through = None
         return True
 
     def _try(self, place: TopicPartition, raw: Any, batch: Batch, mark: Mark) -> Sequence[Wire] | Dead | None:
@@ -284,6 +290,7 @@ class Stage:
         except Retry:
             # It lives: an attempt that waits for something outside says nothing against the message.
             self._holding.mark({place: mark})
+            self._lived_through = None
             raise
 
     def _let_go(self) -> None:
