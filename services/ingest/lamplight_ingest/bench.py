@@ -35,7 +35,7 @@ from lamplight_ingest.rtsp.events import AccessUnit, Event
 
 STREAMS, BARE_STREAMS = 300, 25
 SECONDS = 8.0
-LIMIT = 7.0
+LIMIT = 10.0
 """libavformat's demuxer alone, which is less than `ffmpeg -c copy`, is to cost at least this many times as much."""
 _HW = 360, 640
 _BITS_A_S = 800_000
