@@ -104,8 +104,11 @@ class LocalKafka:
 
     def _signal(self, number: signal.Signals) -> None:
         # The keeper reaps Java, so the process id is Java's for as long as the keeper lives.
-        if self.running:
+        if self.running and self._java_pid > 0:
             os.kill(self._java_pid, number)
+        elif self._keeper is not None and self._keeper.stdin is not None:
+            # Broken off before Java's id was told (0 is our own group): the keeper ends Java when this pipe closes.
+            self._keeper.stdin.close()
 
     def _forget(self) -> None:
         keeper, self._keeper = self._keeper, None
