@@ -35,7 +35,9 @@ class Subject(message.Message):
     over: rule_pb2.Over.ValueType
     """What kind it is."""
     id: builtins.str
-    """A thing's place id, a zone's id, the camera's id, or the situation's id (with `/zone` for a zone's view)."""
+    """A thing's place id, a zone's id, the camera's id, or the situation's id (with `/zone` for a zone's view, with
+    `/place` for a thing's).
+    """
     class_name: builtins.str
     """The class of a thing; empty otherwise."""
     @builtins.property
@@ -105,7 +107,7 @@ class Clock(message.Message):
     state: Clock.State.ValueType
     """How it stands."""
     since_ns: builtins.int
-    """Since when it holds, Unix nanoseconds."""
+    """Since when it holds, Unix nanoseconds; while pending it moves past gaps in the evidence."""
     gone_since_ns: builtins.int
     """Since when it is seen gone, Unix nanoseconds; 0 while it holds."""
     evidence_ns: builtins.int
@@ -113,7 +115,7 @@ class Clock(message.Message):
     is_stale: builtins.bool
     """Whether its evidence is missing now: neither opened nor resolved."""
     condition_id: builtins.str
-    """The id of the condition; empty until opened."""
+    """`<district>/<condition id>`, so that a camera that moved still resolves in its old district; empty until opened."""
     @builtins.property
     def subject(self) -> Subject:
         """What about."""

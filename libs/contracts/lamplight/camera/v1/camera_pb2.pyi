@@ -341,7 +341,9 @@ class CameraState(message.Message):
     worker: builtins.str
     """The worker that holds it."""
     transport: builtins.str
-    """What receives it: rtsp, http-snapshot, http-mjpeg, file, folder."""
+    """What receives it: rtsp (our own client), rtsp-libav-tcp or rtsp-libav-udp (libavformat, for a server that ours
+    cannot receive), http-snapshot, http-mjpeg, file, folder.
+    """
     frames_sent: builtins.int
     """Pictures sent to detect in this epoch."""
     frames_dropped: builtins.int
