@@ -25,21 +25,25 @@ from lamplight_kit.onnx import Manifest, Session, check_golden, read_manifest
 from lamplight_kit.service import Component
 from lamplight_kit.store import EvidenceStore, picture_key
 
+from lamplight_detect.adapters.canary_watch import CanaryWatch
 from lamplight_detect.adapters.grpc_frames import FrameServer, Uploads
 from lamplight_detect.adapters.key_file import SigningKey
 from lamplight_detect.adapters.published_key import PublishedKey
 from lamplight_detect.adapters.video_file import VideoFile
 from lamplight_detect.adapters.watchdog import Threads, TimedFinder
+from lamplight_detect.canary import Canary, Expected, Recorder, expected
 from lamplight_detect.examine import Examiner, Pace, Store
 from lamplight_detect.gate import Gate, Policy, Sealer
 from lamplight_detect.handler import Detector
 from lamplight_detect.models.centerface import CenterFace
+from lamplight_detect.models.finder import Finder
 from lamplight_detect.models.finder import Session as ModelSession
 from lamplight_detect.models.nanodet import NanoDet
 from lamplight_detect.redact import Redactor
 from lamplight_detect.settings import DetectSettings, default_models
 
 TOPICS = ("observations", "places", "regions", "keys", "audit")
+LOCAL_CANARY_EVERY_S = 180.0
 TABLES = ("cameras", "places", "situations", "keys")
 
 
@@ -77,7 +81,11 @@ def local(
     clock = SystemClock()
     folder = models or default_models()
     key = SigningKey.made(clock.now_ns()) if data_dir is None else SigningKey.kept(data_dir, clock.now_ns())
-    gate = _gate(folder / things_model, folder / "centerface.yaml", record)
+    sessions = sessions_of(folder / things_model, folder / "centerface.yaml")
+    watch = CanaryWatch(LOCAL_CANARY_EVERY_S)
+    watch.check = canary_of(sessions).check
+    watch.when_due()
+    gate = _gate(sessions, record, watch.when_due)
     sealer = _sealer(gate, key)
     examiner = Examiner(gate, sealer, store or _Nowhere(), _key_of(namespace), pace or Pace())
     detector = Detector(examiner, situation_zones=situation_zones)
@@ -96,8 +104,11 @@ def build(settings: DetectSettings) -> Sequence[Component]:
         settings.kafka_security,
         {"camera": settings.camera_partitions, "district": settings.district_partitions},
     )
-    gate = _gate(settings.models / settings.things_model, settings.models / settings.faces_model, lambda one: one)
-    gate = _timed(gate, workers, settings.model_timeout_s)
+    sessions = sessions_of(settings.models / settings.things_model, settings.models / settings.faces_model)
+    watch = CanaryWatch(settings.canary_every_s)
+    timed = _timed(Threads(workers), settings.model_timeout_s)
+    watch.check = canary_of(sessions, timed).check
+    gate = _gate(sessions, lambda one: one, watch.why_closed, timed)
     sealer = _sealer(gate, key)
     store = EvidenceStore(settings.store_url)
     pace = Pace(settings.scene_min_s, settings.scene_max_s)
@@ -121,20 +132,45 @@ def build(settings: DetectSettings) -> Sequence[Component]:
         clock,
     )
     server = FrameServer(settings, detector, tables, uploads, workers)
-    return [outbox, Tables(bus, list(tables.values())), published, server]
+    return [watch, outbox, Tables(bus, list(tables.values())), published, server]
 
 
-def _gate(things: Path, faces: Path, around: Callable[[ModelSession], ModelSession]) -> Gate:
-    """Return the gate on verified models that answer as their manifests say."""
+def sessions_of(things: Path, faces: Path) -> tuple[Session, Session]:
+    """Return verified models that answer as their manifests say."""
     cv2.setNumThreads(1)
-    return Gate(NanoDet(around(_session(things))), CenterFace(around(_session(faces))), Policy())
+    return _session(things), _session(faces)
 
 
-def _timed(gate: Gate, workers: int, timeout_s: float) -> Gate:
-    """Return the same gate, closing where a model hangs."""
-    threads = Threads(workers)
-    things, faces = (TimedFinder(finder, threads, timeout_s) for finder in (gate.things, gate.faces))
-    return Gate(things, faces, gate.policy)
+def _gate(
+    models: tuple[Session, Session],
+    around: Callable[[ModelSession], ModelSession],
+    why_closed: Callable[[], str],
+    timed: Callable[[Finder], Finder] = lambda finder: finder,
+) -> Gate:
+    """Return the gate on `models`, held closed while `why_closed` says why."""
+    things, faces = models
+    return Gate(timed(NanoDet(around(things))), timed(CenterFace(around(faces))), Policy(), why_closed)
+
+
+def canary_of(
+    models: tuple[Session, Session],
+    timed: Callable[[Finder], Finder] = lambda finder: finder,
+    pictures: Expected | None = None,
+) -> Canary:
+    """Return the canary (as packaged, or of `pictures`) with a gate of its own on the sessions that the workers run."""
+    things, faces = Recorder(models[0]), Recorder(models[1])
+    gate = Gate(timed(NanoDet(things)), timed(CenterFace(faces)), Policy())
+
+    def check_models() -> None:
+        for session in models:
+            check_golden(session)
+
+    return Canary(gate, (things, faces), expected() if pictures is None else pictures, check_models)
+
+
+def _timed(threads: Threads, timeout_s: float) -> Callable[[Finder], Finder]:
+    """Return what makes a finder close the gate where its model hangs."""
+    return lambda finder: TimedFinder(finder, threads, timeout_s)
 
 
 def _session(path: Path) -> Session:

@@ -87,6 +87,7 @@ class Examiner:
         is_again = picture.stamp.same_as_before and known.luma is not None and known.frame_hw == view.frame_hw
         changed = not is_again and is_changed(view.luma, known.luma)
         try:
+            self.gate.check_open()
             needed = changed or known.counted is None or bool(known.gate_closed)
             whole = self.gate.look(view) if needed else None
             step = self._step(view, watched, known, whole, picture.stamp.seq, is_again=is_again)

@@ -10,6 +10,8 @@ EXAMINED = Counter("lamplight_detect_pictures_examined_total", "Pictures decoded
 RELEASED = Counter("lamplight_detect_pictures_released_total", "Pictures that the gate released.")
 CLOSED = Counter("lamplight_detect_gate_closed_total", "Pictures and uploads that the gate released nothing of.")
 FAULTS = Counter("lamplight_detect_faults_total", "Frames that met a fault of ours, by its class.", ["fault"])
+CANARIES = Counter("lamplight_detect_canary_total", "Canaries sent through the gate, by outcome.", ["outcome"])
+CANARY_OPEN = Gauge("lamplight_detect_canary_open", "1 while the last canary came through, 0 while it closes the gate.")
 WAITING = Gauge("lamplight_detect_frames_waiting", "Frames taken in and not yet answered.")
 SECONDS = Histogram(
     "lamplight_detect_frame_seconds",

@@ -28,6 +28,9 @@ class DetectSettings(ServiceSettings):
     model_timeout_s: float = Field(
         default=20.0, gt=0, le=25, description="A model that answers later than this closes the gate, seconds."
     )
+    canary_every_s: float = Field(
+        default=180.0, ge=1, le=3600, description="Time between two canaries through the gate, seconds."
+    )
     scene_min_s: float = Field(default=10.0, gt=0, description="Least time between two scene regions, seconds.")
     scene_max_s: float = Field(
         default=60.0,

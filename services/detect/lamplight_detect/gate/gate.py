@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,16 +48,28 @@ class Released:
 class Gate:
     """Finds who and what must not be seen, and releases the picture without them."""
 
-    def __init__(self, things: Finder, faces: Finder, policy: Policy) -> None:
-        """Use models of the roles things and faces; GateClosed where one is of another role."""
+    def __init__(
+        self, things: Finder, faces: Finder, policy: Policy, why_closed: Callable[[], str] = lambda: ""
+    ) -> None:
+        """Use models of the roles things and faces; GateClosed where one is of another role.
+
+        Nothing is searched or released while `why_closed` returns a reason.
+        """
         for finder, role in ((things, Role.THINGS), (faces, Role.FACES)):
             if finder.manifest.role != role:
                 message = f"model {finder.manifest.name} of role {finder.manifest.role} found, {role} expected"
                 raise GateClosed(message)
-        self.things, self.faces, self.policy = things, faces, policy
+        self.things, self.faces, self.policy, self._why_closed = things, faces, policy, why_closed
+
+    def check_open(self) -> None:
+        """Raise GateClosed while there is a reason to hold everything back."""
+        why = self._why_closed()
+        if why:
+            raise GateClosed(why)
 
     def look(self, view: View) -> Detections:
         """Return all that the first pass sees in the whole picture, from the lowest score on; GateClosed at a fault."""
+        self.check_open()
         try:
             return believable(self.things.find(view.bgr, self.policy.whole_score), view.frame_hw)
         except LamplightError as error:
@@ -76,13 +89,16 @@ class Gate:
         `whole` is what `look` saw; `standing_vehicles` [N, 4] keep their bands though a picture misses them.
         """
         try:
-            return self._release(view, believable(whole, view.frame_hw), recent, standing_vehicles)
+            self.check_open()
+            released = self._release(view, believable(whole, view.frame_hw), recent, standing_vehicles)
+            self.check_open()  # it may have closed while the picture was searched
         except GateClosed:
             raise
         except LamplightError as error:
             raise GateClosed(str(error)) from None
         except Exception as error:  # noqa: BLE001 - whatever a runtime raises, nothing was searched
             raise GateClosed(_fault(error)) from None
+        return released
 
     def _release(self, view: View, whole: Detections, recent: Recent, standing_vehicles: Boxes) -> Released:
         manifest, policy = self.things.manifest, self.policy
