@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import entry_points
+from inspect import signature
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,9 +19,13 @@ GROUP = "lamplight.bench"
 
 @click.command(name="bench")
 @click.argument("name", required=False, default="")
+@click.argument("folder", metavar="DIR", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @options.as_json
-def command(name: str, *, as_json: bool) -> int:
-    """Measure NAME on this machine, against a bare loop that does the same; without NAME list what can be measured."""
+def command(name: str, folder: Path | None, *, as_json: bool) -> int:
+    """Measure NAME on this machine, against a bare loop that does the same; without NAME list what can be measured.
+
+    A bench of pictures that you bring (`privacy`) takes their folder as DIR.
+    """
     benches = {entry.name: entry for entry in entry_points(group=GROUP)}
     if not name:
         for known in sorted(benches):
@@ -28,15 +34,25 @@ def command(name: str, *, as_json: bool) -> int:
     if name not in benches:
         message = f"bench {name!r} found, one of {', '.join(sorted(benches))} expected"
         raise click.BadParameter(message)
+    measure = benches[name].load()
+    given = _given(name, folder, takes_folder="folder" in signature(measure).parameters)
     from lamplight_cli.adapters.bus import starting_one  # noqa: PLC0415 - imports Kafka's client
 
     with starting_one():
-        result: Mapping[str, Any] = benches[name].load()()
+        result: Mapping[str, Any] = measure(*given)
     if as_json:
         say_json(result)
     else:
         _say(result)
     return 0 if all(_holds(measure) for measure in result["measures"]) else FAILED
+
+
+def _given(name: str, folder: Path | None, *, takes_folder: bool) -> tuple[Path, ...]:
+    if takes_folder != (folder is not None):
+        found, expected = ("no folder", "one") if takes_folder else (f"folder {str(folder)!r}", "none")
+        message = f"bench {name}: {found} found, {expected} expected"
+        raise click.BadParameter(message)
+    return () if folder is None else (folder,)
 
 
 def _say(result: Mapping[str, Any]) -> None:

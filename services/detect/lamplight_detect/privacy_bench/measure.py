@@ -1,0 +1,88 @@
+"""Running the gate over a labelled folder in each condition, and saying what came of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lamplight_detect.bench import machine
+from lamplight_detect.bootstrap import local
+from lamplight_detect.change import small_luma
+from lamplight_detect.decode import Unreadable, decode_still
+from lamplight_detect.gate import Gate, GateClosed, Recent, View
+from lamplight_detect.privacy_bench.conditions import CONDITIONS, HALF
+from lamplight_detect.privacy_bench.labels import Labelled, labelled
+from lamplight_detect.privacy_bench.tally import HEIGHTS_PX, Tally, mean, wilson
+
+LEAST_FROM_40, LEAST_FROM_16 = 0.995, 0.97
+MOST_OVER_MASKED, MOST_REFUSED = 0.20, 0.02
+NO_LIMIT_PX = 1 << 20
+
+
+def run(folder: Path, models: Path | None = None, conditions: Sequence[str] = tuple(CONDITIONS)) -> dict[str, object]:
+    """Return the bench as `lamplight bench` prints it; `folder` holds pictures and labels.jsonl (docs/privacy.md).
+
+    Pictures are taken as single ones: no motion and no hold help. Each person of 16 px or more who is not masked is
+    named on stderr.
+    """
+    entries = labelled(folder)
+    gate = local(models=models).redactor.gate
+    measures: list[dict[str, object]] = []
+    for name in conditions:
+        tally = measured(gate, entries, name)
+        for miss in tally.missed:
+            sys.stderr.write(f"{name}: not masked: {miss}\n")
+        measures.extend(told(name, tally))
+    return {"bench": "privacy", "machine": machine(), "measures": measures}
+
+
+def measured(gate: Gate, entries: list[Labelled], condition: str) -> Tally:
+    """Return the count of all pictures in one condition."""
+    tally = Tally()
+    for entry in entries:
+        try:
+            bgr = CONDITIONS[condition](decode_still(entry.path.read_bytes()))
+            view = View(bgr, small_luma(bgr), 0)
+            picture = gate.release(view, gate.look(view), Recent()).picture
+        except (Unreadable, GateClosed):
+            tally.refused += 1
+            continue
+        tally.add(entry.scaled(HALF) if condition == "half size" else entry, picture.mask, gate.policy)
+    return tally
+
+
+def told(condition: str, tally: Tally) -> list[dict[str, object]]:
+    """Return the measures of one condition; heights of which there is nobody have none."""
+    spans: list[tuple[str, tuple[int, int], float | None]] = [
+        ("from 16 px", tally.of(16), LEAST_FROM_16),
+        ("from 40 px", tally.of(40), LEAST_FROM_40),
+    ]
+    for low, high in HEIGHTS_PX:
+        spans.append((f"{low} to {high} px" if high < NO_LIMIT_PX else f"above {low} px", tally.of(low, high), None))
+    rows = [_share(f"{condition}: {name}", counted, limit) for name, counted, limit in spans if counted[1]]
+    released = len(tally.over_masked)
+    pictures = released + tally.refused
+    over = mean(tally.over_masked)
+    refused = tally.refused / pictures
+    rows.append(_measure(f"{condition}: over-masked", over, f"of {released} pictures", MOST_OVER_MASKED, "at most"))
+    rows.append(_measure(f"{condition}: refused", refused, f"of {pictures} pictures", MOST_REFUSED, "at most"))
+    return rows
+
+
+def _share(name: str, counted: tuple[int, int], limit: float | None) -> dict[str, object]:
+    hits, count = counted
+    low, high = wilson(hits, count)
+    unit = f"masked, {hits} of {count} people, 95 %: {low:.3f} to {high:.3f}"
+    return _measure(name, hits / count, unit, limit, "at least")
+
+
+def _measure(name: str, value: float, unit: str, limit: float | None, limit_is: str) -> dict[str, object]:
+    return {
+        "name": name,
+        "value": round(value, 4),
+        "unit": unit,
+        "limit": limit,
+        "limit_is": None if limit is None else limit_is,
+        "ratio": None,
+    }
