@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +17,18 @@ from lamplight_detect import regions
 from lamplight_detect.change import small_luma
 from lamplight_detect.decode import Unreadable, decode_still
 from lamplight_detect.detections import Detections
-from lamplight_detect.gate import KINDS, Gate, GateClosed, Recent, RedactedPicture, Released, Sealer, Source, View
+from lamplight_detect.gate import (
+    KINDS,
+    Gate,
+    GateClosed,
+    Recent,
+    RedactedPicture,
+    Released,
+    Sealer,
+    Searched,
+    Source,
+    View,
+)
 from lamplight_detect.gate.plates import vehicles
 from lamplight_detect.gate.video import RedactedVideo
 from lamplight_detect.places import Box
@@ -133,16 +144,13 @@ class Redactor:
     def _video(
         self, video: Video, beside: Path, *, with_boxes: bool, progress: Callable[[int], None]
     ) -> tuple[RedactResult, bytes, RedactedPicture]:
-        recent, frames, share = Recent(), 0, 0.0
+        frames, share = 0, 0.0
         masks = dict.fromkeys(KINDS, 0)
         boxes: list[MaskBox] = []
         picture: RedactedPicture | None = None
         with RedactedVideo(beside, video.rate) as writer:
-            for shown in video.pictures():
-                view = View(shown.bgr, small_luma(shown.bgr), round(shown.at_s * NS_PER_S))
-                released = self.gate.release(view, self.gate.look(view), recent)
-                picture, recent = released.picture, recent.with_sample(released.sample, self.gate.policy)
-                writer.add(picture, shown.at_s)
+            for picture, at_s in self._released(video):
+                writer.add(picture, at_s)
                 masks = {kind: count + picture.masks[kind] for kind, count in masks.items()}
                 share += picture.masked_share
                 boxes.extend(mask_boxes(picture, frames) if with_boxes else ())
@@ -154,6 +162,20 @@ class Redactor:
             sha256 = writer.finish()
         result = RedactResult(b"", "", picture.frame_hw, frames, video.damaged, masks, share / frames, tuple(boxes))
         return result, sha256, picture
+
+    def _released(self, video: Video) -> Iterator[tuple[RedactedPicture, float]]:
+        """Yield the video's pictures and their times, each under the next one's masks too."""
+        recent = Recent()
+        waiting: tuple[Searched, Recent, float] | None = None
+        for shown in video.pictures():
+            view = View(shown.bgr, small_luma(shown.bgr), round(shown.at_s * NS_PER_S))
+            searched = self.gate.search(view, self.gate.look(view), recent)
+            if waiting is not None:
+                yield self.gate.finish(waiting[0], waiting[1], searched.sample).picture, waiting[2]
+            waiting = searched, recent, shown.at_s
+            recent = recent.with_sample(searched.sample, self.gate.policy)
+        if waiting is not None:
+            yield self.gate.finish(waiting[0], waiting[1]).picture, waiting[2]
 
     def _release(self, data: bytes, at_ns: int) -> Released:
         bgr = decode_still(data)

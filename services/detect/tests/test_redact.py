@@ -117,6 +117,35 @@ def test_what_is_no_video_is_refused(room: Room, tmp_path: Path, content: bytes)
     assert "no video found" in result.refused
 
 
+def test_a_video_is_masked_one_picture_before_somebody_is_found(room: Room, tmp_path: Path) -> None:
+    """Who is found from the fourth picture on is solid in the third too, and not in the second."""
+    box = (40.0, 30.0, 60.0, 90.0)
+    still = (noise() // 8 + 200).astype(np.uint8, copy=False)
+    looks = [0]
+    find = room.things.find
+
+    def late(picture: np.ndarray, at_least: float) -> object:
+        looks[0] += picture.shape[:2] == room.things.whole_hw
+        room.things.said = [("person", box, 0.5)] if looks[0] >= 4 else []
+        return find(picture, at_least)
+
+    class Still:
+        rate, damaged = Fraction(10), 0
+
+        def pictures(self) -> Iterator[Shown]:
+            yield from (Shown(still, number / 10) for number in range(6))
+
+    room.things.find = late  # type: ignore[assignment,method-assign] # somebody who is found late
+    maker = Redactor(room.gate, room.sealer, lambda _path: Still())
+    result = maker.redact_video(Path("x"), tmp_path / "out.mp4", with_boxes=True)
+    assert (result.refused, result.frames) == ("", 6)
+    assert [one.frame for one in result.boxes] == [3, 4, 5]
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        frames = [frame.to_ndarray(format="bgr24").astype(int) for frame in container.decode(video=0)]
+    solid = [bool(np.abs(frame[40:80, 44:56] - 127).mean() < 4) for frame in frames]
+    assert solid == [False, False, True, True, True, True]
+
+
 @dataclass
 class Shown:
     """A picture of a made-up video."""

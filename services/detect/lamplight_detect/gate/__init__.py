@@ -1,6 +1,6 @@
 """The privacy gate: the one door through which a picture leaves. Encoders of pictures are called nowhere else."""
 
-from lamplight_detect.gate.gate import Gate, Released, View
+from lamplight_detect.gate.gate import Gate, Released, Searched, View
 from lamplight_detect.gate.masks import cut
 from lamplight_detect.gate.motion import Recent, Sample
 from lamplight_detect.gate.picture import KINDS, GateClosed, RedactedPicture
@@ -18,6 +18,7 @@ __all__ = [
     "Released",
     "Sample",
     "Sealer",
+    "Searched",
     "Signer",
     "Source",
     "View",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from lamplight_kit.errors import LamplightError
@@ -19,6 +20,7 @@ from lamplight_detect.gate.plates import bands, bands_of
 from lamplight_detect.gate.policy import Policy
 from lamplight_detect.models.finder import Finder, ModelFault, believable
 
+Answer = TypeVar("Answer")
 _NO_BOXES = np.zeros((0, 4), np.float32)
 
 
@@ -42,6 +44,17 @@ class Released:
 
     picture: RedactedPicture
     found: Detections
+    sample: Sample
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A picture that was searched and has not been released: what is to be masked in it, and the sample it leaves."""
+
+    view: View
+    found: Detections
+    boxes: Mapping[str, Boxes]
+    motion: Mask | None
     sample: Sample
 
 
@@ -70,12 +83,7 @@ class Gate:
     def look(self, view: View) -> Detections:
         """Return all that the first pass sees in the whole picture, from the lowest score on; GateClosed at a fault."""
         self.check_open()
-        try:
-            return believable(self.things.find(view.bgr, self.policy.whole_score), view.frame_hw)
-        except LamplightError as error:
-            raise GateClosed(str(error)) from None
-        except Exception as error:  # noqa: BLE001 - whatever a runtime raises, nothing was searched
-            raise GateClosed(_fault(error)) from None
+        return _closing(lambda: believable(self.things.find(view.bgr, self.policy.whole_score), view.frame_hw))
 
     def glance(self, view: View, whole: Detections, recent: Recent) -> Sample:
         """Return what a picture that is not released leaves to hold masks by: people of the first pass, and motion."""
@@ -88,19 +96,23 @@ class Gate:
 
         `whole` is what `look` saw; `standing_vehicles` [N, 4] keep their bands though a picture misses them.
         """
-        try:
-            self.check_open()
-            released = self._release(view, believable(whole, view.frame_hw), recent, standing_vehicles)
-            self.check_open()  # it may have closed while the picture was searched
-        except GateClosed:
-            raise
-        except LamplightError as error:
-            raise GateClosed(str(error)) from None
-        except Exception as error:  # noqa: BLE001 - whatever a runtime raises, nothing was searched
-            raise GateClosed(_fault(error)) from None
-        return released
+        return self.finish(self.search(view, whole, recent, standing_vehicles), recent)
 
-    def _release(self, view: View, whole: Detections, recent: Recent, standing_vehicles: Boxes) -> Released:
+    def search(self, view: View, whole: Detections, recent: Recent, standing_vehicles: Boxes = _NO_BOXES) -> Searched:
+        """Return what must be masked in a picture, for `finish`; as `release` takes it and raises."""
+        self.check_open()
+        return _closing(lambda: self._search(view, believable(whole, view.frame_hw), recent, standing_vehicles))
+
+    def finish(self, searched: Searched, recent: Recent, after: Sample | None = None) -> Released:
+        """Return the redacted picture of `searched`, under the masks held from `recent` and those of the next sample.
+
+        `after` is the next picture's sample where a caller can wait for it; it counts where the source is live.
+        GateClosed as `release` raises it, also where the gate has closed since the search.
+        """
+        self.check_open()
+        return _closing(lambda: self._finish(searched, recent, after))
+
+    def _search(self, view: View, whole: Detections, recent: Recent, standing_vehicles: Boxes) -> Searched:
         manifest, policy = self.things.manifest, self.policy
         found = Detections.joined([whole, believable(in_tiles(self.things, view.bgr, policy), view.frame_hw)])
         faces = believable(self.faces.find(view.bgr, policy.face_score), view.frame_hw)
@@ -110,13 +122,29 @@ class Gate:
             "plate": np.concatenate([bands(found, manifest, policy), bands_of(standing_vehicles, policy)]),
         }
         motion = self._motion(view, recent)
-        held = recent.held(view.at_ns, view.frame_hw, policy)
-        picture = redact(view.bgr, boxes, motion, held)
-        return Released(picture, found, _sample(view, covered(view.frame_hw, boxes, motion)))
+        return Searched(view, found, boxes, motion, _sample(view, covered(view.frame_hw, boxes, motion)))
+
+    def _finish(self, searched: Searched, recent: Recent, after: Sample | None) -> Released:
+        view, policy = searched.view, self.policy
+        held = recent.held(view.at_ns, view.frame_hw, policy, after)
+        picture = redact(view.bgr, searched.boxes, searched.motion, held)
+        return Released(picture, searched.found, searched.sample)
 
     def _motion(self, view: View, recent: Recent) -> Mask | None:
         before = recent.lumas(view.at_ns, view.frame_hw, self.policy)
         return enlarged(moving(view.luma, before), view.frame_hw) if before else None
+
+
+def _closing(call: Callable[[], Answer]) -> Answer:
+    """Return what `call` returns; whatever it raises closes the gate."""
+    try:
+        return call()
+    except GateClosed:
+        raise
+    except LamplightError as error:
+        raise GateClosed(str(error)) from None
+    except Exception as error:  # noqa: BLE001 - whatever a runtime raises, nothing was searched
+        raise GateClosed(_fault(error)) from None
 
 
 def _grown_faces(faces: Detections, policy: Policy) -> Boxes:
@@ -134,4 +162,4 @@ def _fault(error: Exception) -> str:
     return f"{type(error).__name__} in a model found, an answer expected; run `lamplight doctor`"
 
 
-__all__ = ["Gate", "GateClosed", "ModelFault", "Released", "View"]
+__all__ = ["Gate", "GateClosed", "ModelFault", "Released", "Searched", "View"]

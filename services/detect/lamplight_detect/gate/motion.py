@@ -84,9 +84,18 @@ class Recent:
         live = [one.luma for one in self.samples if one.frame_hw == frame_hw and 0 <= at_ns - one.at_ns <= reach_ns]
         return [live[at] for at in sorted({0, len(live) // 2, len(live) - 1})] if live else []
 
-    def held(self, at_ns: int, frame_hw: tuple[int, int], policy: Policy) -> Mask | None:
-        """Return the union of the masks still held at `at_ns` (max of 1 s and 2 samples), or None where none is."""
+    def held(self, at_ns: int, frame_hw: tuple[int, int], policy: Policy, after: Sample | None = None) -> Mask | None:
+        """Return the union of the masks still held at `at_ns` (max of 1 s and 2 samples), or None where none is.
+
+        `after`, the next sample, counts too where the source is live: who is found late was there before.
+        """
         grids = [sample.grid for sample in self._held(at_ns, frame_hw, policy)]
+        if (
+            after is not None
+            and after.frame_hw == frame_hw
+            and 0 <= after.at_ns - at_ns <= policy.live_gap_s * NS_PER_S
+        ):
+            grids.append(after.grid)
         return fine(np.logical_or.reduce(grids), frame_hw) if grids else None
 
     def _held(self, at_ns: int, frame_hw: tuple[int, int], policy: Policy) -> tuple[Sample, ...]:
