@@ -14,6 +14,16 @@ _CREDENTIALS = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s@]+@")
 _MAX_TEXT = 2_000
 
 
+class _Stderr:
+    """Whatever is stderr when a line is written: it may be replaced after loggers were bound."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def configure(service: str, level: str = "info") -> None:
     """Log JSON lines to stderr, bound to `service`; tracebacks carry no local variables."""
     number = logging.getLevelNamesMapping()[level.upper()]
@@ -30,7 +40,7 @@ def configure(service: str, level: str = "info") -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_Stderr()),  # type: ignore[arg-type]  # print asks for no more
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 import structlog
 from lamplight_kit.errors import SettingsError
-from lamplight_kit.log import scrub, without_pixels
+from lamplight_kit.log import configure, scrub, without_pixels
 from lamplight_kit.settings import ServiceSettings
 from lamplight_kit.trace import child, current, new, within
 
@@ -100,3 +101,20 @@ def test_a_service_says_how_it_is_and_drains(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def test_lines_follow_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A logger bound before stderr was replaced writes to the new one, not to one that is closed."""
+    before, after = io.StringIO(), io.StringIO()
+    try:
+        monkeypatch.setattr(sys, "stderr", before)
+        configure("toy")
+        log = structlog.get_logger()
+        log.info("first")
+        before.close()
+        monkeypatch.setattr(sys, "stderr", after)
+        log.info("second")
+        assert "second" in after.getvalue()
+    finally:
+        structlog.reset_defaults()
+        structlog.contextvars.clear_contextvars()
