@@ -81,6 +81,7 @@ def _load(content: bytes, manifest: Manifest) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # a plan of memory for each input shape: models of free shapes hoard them
     options.log_severity_level = SILENT
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
