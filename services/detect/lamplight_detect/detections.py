@@ -51,15 +51,15 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def where(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> Self:
+    def where(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> Detections:
         """Return those that `keep` (a mask [N], or indices) names."""
-        return type(self)(self.boxes_xyxy[keep], self.scores[keep], self.class_ids[keep])
+        return Detections(self.boxes_xyxy[keep], self.scores[keep], self.class_ids[keep])
 
-    def of(self, class_ids: Sequence[int]) -> Self:
+    def of(self, class_ids: Sequence[int]) -> Detections:
         """Return those of `class_ids`."""
         return self.where(np.isin(self.class_ids, np.asarray(class_ids, np.int64)))
 
-    def at_least(self, score: float) -> Self:
+    def at_least(self, score: float) -> Detections:
         """Return those with `score` or more."""
         return self.where(self.scores >= score)
 

@@ -30,15 +30,23 @@ def detections(manifest_: Manifest, said: Sequence[Said]) -> Detections:
     )
 
 
+UPRIGHT_ALONE = Policy(turned_first=0)
+"""A policy that looks at no picture turned: a fake says the same of any."""
+
+
 @dataclass
 class SaidFinder:
-    """A finder that says `said` of whole pictures (those of `whole_hw`), nothing of parts; or raises `fault`."""
+    """A finder that says `said` of whole pictures (those of `whole_hw`), nothing of parts; or raises `fault`.
+
+    Of the picture before, mirrored, it says the same mirrored, as a model would.
+    """
 
     manifest: Manifest
     whole_hw: tuple[int, int] = (120, 160)
     said: Sequence[Said] = ()
     fault: Callable[[], Detections] | None = None
     calls: list[tuple[int, ...]] = field(default_factory=list)
+    before: NDArray[np.uint8] | None = field(default=None, repr=False)
 
     def find(self, picture: NDArray[np.uint8], at_least: float) -> Detections:
         """Say it."""
@@ -47,7 +55,18 @@ class SaidFinder:
             return self.fault()
         if picture.shape[:2] != self.whole_hw:
             return Detections.none()
-        return detections(self.manifest, self.said).at_least(at_least)
+        said = detections(self.manifest, self.said).at_least(at_least)
+        if self.before is not None and np.array_equal(picture, self.before[:, ::-1]):
+            return mirrored(said, picture.shape[1])
+        self.before = picture
+        return said
+
+
+def mirrored(found: Detections, width_px: int) -> Detections:
+    """Return `found` as it lies in the mirrored picture."""
+    left, top, right, bottom = found.boxes_xyxy.T
+    boxes = np.stack([width_px - right, top, width_px - left, bottom], axis=1).astype(np.float32)
+    return Detections(boxes, found.scores, found.class_ids)
 
 
 @dataclass
@@ -77,10 +96,10 @@ class Room:
     keys: KeyRing
 
 
-def room_of(things: Manifest, faces: Manifest, key: SigningKey) -> Room:
-    """Return detect on finders of these manifests that see nothing yet."""
+def room_of(things: Manifest, faces: Manifest, key: SigningKey, policy: Policy = UPRIGHT_ALONE) -> Room:
+    """Return detect on finders of these manifests that see nothing yet; it looks upright alone, unless told."""
     one, other = SaidFinder(things), SaidFinder(faces)
-    gate = Gate(one, other, Policy())
+    gate = Gate(one, other, policy)
     sealer = Sealer(key, {"things": "0" * 64}, gate.policy.numbers())
     store, keys = Shelf(), KeyRing()
     keys.add(key.public("detect-0"))

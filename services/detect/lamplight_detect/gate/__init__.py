@@ -1,6 +1,7 @@
 """The privacy gate: the one door through which a picture leaves. Encoders of pictures are called nowhere else."""
 
 from lamplight_detect.gate.gate import Gate, Released, Searched, View
+from lamplight_detect.gate.look import Look
 from lamplight_detect.gate.masks import cut
 from lamplight_detect.gate.motion import Recent, Sample
 from lamplight_detect.gate.picture import KINDS, GateClosed, RedactedPicture
@@ -12,6 +13,7 @@ __all__ = [
     "VERSION",
     "Gate",
     "GateClosed",
+    "Look",
     "Policy",
     "Recent",
     "RedactedPicture",

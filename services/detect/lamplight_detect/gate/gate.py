@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -12,16 +12,20 @@ from lamplight_kit.onnx import Role
 from numpy.typing import NDArray
 
 from lamplight_detect.detections import Boxes, Detections
+from lamplight_detect.gate.look import Look, looked, seen_by
 from lamplight_detect.gate.masks import covered, redact
 from lamplight_detect.gate.motion import Mask, Recent, Sample, coarse, enlarged, moving
 from lamplight_detect.gate.people import in_tiles, people_boxes
 from lamplight_detect.gate.picture import GateClosed, RedactedPicture
 from lamplight_detect.gate.plates import bands, bands_of
 from lamplight_detect.gate.policy import Policy
+from lamplight_detect.gate.poses import TURNS, Pose, Turns, proportioned
+from lamplight_detect.gate.search import InPose, grown_faces, plates, voted
 from lamplight_detect.models.finder import Finder, ModelFault, believable
 
 Answer = TypeVar("Answer")
 _NO_BOXES = np.zeros((0, 4), np.float32)
+_HAND = object()
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,13 @@ class Searched:
     boxes: Mapping[str, Boxes]
     motion: Mask | None
     sample: Sample
+    hand: InitVar[object]
+
+    def __post_init__(self, hand: object) -> None:
+        """Refuse to be made by anything but `Gate.search`."""
+        if hand is not _HAND:
+            message = "a Searched made by hand found; only the privacy gate makes one"
+            raise TypeError(message)
 
 
 class Gate:
@@ -80,28 +91,34 @@ class Gate:
         if why:
             raise GateClosed(why)
 
-    def look(self, view: View) -> Detections:
+    def look(self, view: View) -> Look:
         """Return all that the first pass sees in the whole picture, from the lowest score on; GateClosed at a fault."""
         self.check_open()
-        return _closing(lambda: believable(self.things.find(view.bgr, self.policy.whole_score), view.frame_hw))
+        return _closing(
+            lambda: looked(believable(self.things.find(view.bgr, self.policy.whole_score), view.frame_hw), view.bgr)
+        )
 
-    def glance(self, view: View, whole: Detections, recent: Recent) -> Sample:
-        """Return what a picture that is not released leaves to hold masks by: people of the first pass, and motion."""
-        people = people_boxes(whole, self.things.manifest, view.frame_hw, self.policy)
-        motion = self._motion(view, recent)
-        return _sample(view, covered(view.frame_hw, {"person": people}, motion))
+    def glance(self, view: View, whole: Detections, recent: Recent, standing_vehicles: Boxes = _NO_BOXES) -> Sample:
+        """Return what a picture that is not released leaves to hold masks by: of the first pass, and motion."""
+        manifest, policy = self.things.manifest, self.policy
+        boxes = {
+            "person": people_boxes(whole, manifest, view.frame_hw, policy),
+            "plate": np.concatenate([bands(whole, manifest, policy), bands_of(standing_vehicles, policy)]),
+        }
+        return _sample(view, covered(view.frame_hw, boxes, self._motion(view, recent)))
 
-    def release(self, view: View, whole: Detections, recent: Recent, standing_vehicles: Boxes = _NO_BOXES) -> Released:
+    def release(self, view: View, whole: Look, recent: Recent, standing_vehicles: Boxes = _NO_BOXES) -> Released:
         """Return the redacted picture; GateClosed with the reason where anything at all is not as it must be.
 
-        `whole` is what `look` saw; `standing_vehicles` [N, 4] keep their bands though a picture misses them.
+        `whole` is what `look` saw of this very `view`, nothing else; `standing_vehicles` [N, 4] keep their bands though
+        a picture misses them.
         """
         return self.finish(self.search(view, whole, recent, standing_vehicles), recent)
 
-    def search(self, view: View, whole: Detections, recent: Recent, standing_vehicles: Boxes = _NO_BOXES) -> Searched:
+    def search(self, view: View, whole: Look, recent: Recent, standing_vehicles: Boxes = _NO_BOXES) -> Searched:
         """Return what must be masked in a picture, for `finish`; as `release` takes it and raises."""
         self.check_open()
-        return _closing(lambda: self._search(view, believable(whole, view.frame_hw), recent, standing_vehicles))
+        return _closing(lambda: self._search(view, seen_by(whole, view.bgr), recent, standing_vehicles))
 
     def finish(self, searched: Searched, recent: Recent, after: Sample | None = None) -> Released:
         """Return the redacted picture of `searched`, under the masks held from `recent` and those of the next sample.
@@ -113,22 +130,46 @@ class Gate:
         return _closing(lambda: self._finish(searched, recent, after))
 
     def _search(self, view: View, whole: Detections, recent: Recent, standing_vehicles: Boxes) -> Searched:
-        manifest, policy = self.things.manifest, self.policy
-        found = Detections.joined([whole, believable(in_tiles(self.things, view.bgr, policy), view.frame_hw)])
-        faces = believable(self.faces.find(view.bgr, policy.face_score), view.frame_hw)
+        hw, policy, manifest = view.frame_hw, self.policy, self.things.manifest
+        upright = self._searched(view, Pose(), whole)
+        wanted = recent.turns.wanted(policy.turned_first, policy.turned_every)
+        turned = [self._searched(view, Pose(turn)) for turn in TURNS if turn in wanted]
+        poses = [upright, *(self._searched(view, pose) for pose in proportioned(hw)), *turned]
+        turns = voted(recent.turns, [upright, *turned], manifest)
+        if recent.held(view.at_ns, hw, policy) is None:
+            poses.append(InPose(Pose(), hw, self._mirrored(view), Detections.none()))
         boxes = {
-            "person": people_boxes(found, manifest, view.frame_hw, policy),
-            "face": _grown_faces(faces, policy),
-            "plate": np.concatenate([bands(found, manifest, policy), bands_of(standing_vehicles, policy)]),
+            "person": np.concatenate([one.people(manifest, hw, policy) for one in poses]),
+            "face": np.concatenate([one.pose.back(grown_faces(one.faces, policy), hw) for one in poses]),
+            "plate": np.concatenate([plates(poses, turns, manifest, hw, policy), bands_of(standing_vehicles, policy)]),
         }
         motion = self._motion(view, recent)
-        return Searched(view, found, boxes, motion, _sample(view, covered(view.frame_hw, boxes, motion)))
+        sample = _sample(view, covered(hw, boxes, motion), turns)
+        return Searched(view, upright.things, boxes, motion, sample, _HAND)
+
+    def _searched(self, view: View, pose: Pose, whole: Detections | None = None) -> InPose:
+        """Search `view` in `pose`: the whole (unless it was seen already), the tiles, and for faces."""
+        shown, policy = pose.shown(view.bgr), self.policy
+        hw = shown.shape[0], shown.shape[1]
+        first = believable(self.things.find(shown, policy.whole_score), hw) if whole is None else whole
+        tiled = believable(in_tiles(self.things, shown, policy), hw)
+        faces = believable(self.faces.find(shown, policy.face_score), hw)
+        return InPose(pose, hw, Detections.joined([first, tiled]), faces)
 
     def _finish(self, searched: Searched, recent: Recent, after: Sample | None) -> Released:
         view, policy = searched.view, self.policy
         held = recent.held(view.at_ns, view.frame_hw, policy, after)
         picture = redact(view.bgr, searched.boxes, searched.motion, held)
         return Released(picture, searched.found, searched.sample)
+
+    def _mirrored(self, view: View) -> Detections:
+        """Return what is seen in the mirrored picture: a second look where nothing is held from pictures before."""
+        mirrored = np.ascontiguousarray(view.bgr[:, ::-1])
+        found = believable(self.things.find(mirrored, self.policy.whole_score), view.frame_hw)
+        left, top, right, bottom = found.boxes_xyxy.T
+        width = np.float32(view.frame_hw[1])
+        boxes = np.stack([width - right, top, width - left, bottom], axis=1)
+        return Detections(boxes, found.scores, found.class_ids)
 
     def _motion(self, view: View, recent: Recent) -> Mask | None:
         before = recent.lumas(view.at_ns, view.frame_hw, self.policy)
@@ -147,14 +188,8 @@ def _closing(call: Callable[[], Answer]) -> Answer:
         raise GateClosed(_fault(error)) from None
 
 
-def _grown_faces(faces: Detections, policy: Policy) -> Boxes:
-    sides = faces.boxes_xyxy[:, 2:] - faces.boxes_xyxy[:, :2]
-    margin = policy.face_margin * sides
-    return np.concatenate([faces.boxes_xyxy[:, :2] - margin, faces.boxes_xyxy[:, 2:] + margin], axis=1)
-
-
-def _sample(view: View, mask: Mask) -> Sample:
-    return Sample(view.at_ns, view.frame_hw, view.luma, coarse(mask))
+def _sample(view: View, mask: Mask, turns: Turns | None = None) -> Sample:
+    return Sample(view.at_ns, view.frame_hw, view.luma, coarse(mask), turns)
 
 
 def _fault(error: Exception) -> str:

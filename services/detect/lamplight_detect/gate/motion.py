@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lamplight_detect.change import Luma, differences
 from lamplight_detect.gate.policy import Policy
+from lamplight_detect.gate.poses import Turns
 
 Mask = NDArray[np.bool_]
 """Which pixels [H, W] are masked."""
@@ -20,6 +21,7 @@ CELL_PX = 8
 MAX_SHARE = 0.6
 """Where more than this has changed, the camera moved, switched or re-exposed: that says nothing about people."""
 STEP = 18
+SAME_PROPORTION = 0.05
 
 
 def moving(now: Luma, before: Sequence[Luma]) -> Mask:
@@ -51,6 +53,19 @@ def fine(grid: Mask, frame_hw: tuple[int, int]) -> Mask:
     return spread[: frame_hw[0], : frame_hw[1]]
 
 
+def fitted(grid: Mask, from_hw: tuple[int, int], to_hw: tuple[int, int]) -> Mask:
+    """Return the grid of a picture of `from_hw` on the grid of one of `to_hw`; all of it where the proportions differ.
+
+    A picture of another proportion shows another part of the scene, where nobody knows who was masked.
+    """
+    if from_hw == to_hw:
+        return grid
+    if abs(from_hw[0] * to_hw[1] / (from_hw[1] * to_hw[0]) - 1) > SAME_PROPORTION:
+        return coarse(np.ones(to_hw, np.bool_))
+    shown = fine(grid, from_hw).astype(np.float32)
+    return coarse(cv2.resize(shown, to_hw[::-1], interpolation=cv2.INTER_AREA) > 0)
+
+
 def enlarged(mask: Mask, frame_hw: tuple[int, int]) -> Mask:
     """Return a small mask in `frame_hw`."""
     height, width = frame_hw
@@ -59,12 +74,16 @@ def enlarged(mask: Mask, frame_hw: tuple[int, int]) -> Mask:
 
 @dataclass(frozen=True)
 class Sample:
-    """What one picture leaves behind: its small grey copy and the masks found in it, on the coarse grid."""
+    """What one picture leaves behind: its small grey copy, the masks found in it on the coarse grid, and its turn.
+
+    `turns` is None where it was searched upright alone.
+    """
 
     at_ns: int
     frame_hw: tuple[int, int]
     luma: Luma
     grid: Mask
+    turns: Turns | None = None
 
 
 @dataclass(frozen=True)
@@ -72,11 +91,12 @@ class Recent:
     """The last pictures of a live camera, newest last: kept in memory only, for the longest hold."""
 
     samples: tuple[Sample, ...] = field(default=())
+    turns: Turns = field(default=Turns())
 
     def with_sample(self, sample: Sample, policy: Policy) -> Recent:
         """Return it with `sample`, without what no hold reaches any more."""
-        kept = self._held(sample.at_ns, sample.frame_hw, policy)
-        return Recent((*kept, sample))
+        kept = self._held(sample.at_ns, policy)
+        return Recent((*kept, sample), sample.turns or self.turns)
 
     def lumas(self, at_ns: int, frame_hw: tuple[int, int], policy: Policy) -> list[Luma]:
         """Return the grey copies that a picture of `at_ns` is compared with: live, of the same size, a few of them."""
@@ -89,7 +109,7 @@ class Recent:
 
         `after`, the next sample, counts too where the source is live: who is found late was there before.
         """
-        grids = [sample.grid for sample in self._held(at_ns, frame_hw, policy)]
+        grids = [fitted(sample.grid, sample.frame_hw, frame_hw) for sample in self._held(at_ns, policy)]
         if (
             after is not None
             and after.frame_hw == frame_hw
@@ -98,8 +118,16 @@ class Recent:
             grids.append(after.grid)
         return fine(np.logical_or.reduce(grids), frame_hw) if grids else None
 
-    def _held(self, at_ns: int, frame_hw: tuple[int, int], policy: Policy) -> tuple[Sample, ...]:
-        live = [one for one in self.samples if one.frame_hw == frame_hw and self._is_live(one, at_ns, policy)]
+    def is_live(self, at_ns: int, policy: Policy) -> bool:
+        """Tell whether a picture was searched so shortly before `at_ns` that motion and masks reach on from it."""
+        return any(0 <= at_ns - one.at_ns <= policy.live_gap_s * NS_PER_S for one in self.samples)
+
+    def moved(self, by_ns: int) -> Recent:
+        """Return it on a clock that was set by `by_ns`."""
+        return replace(self, samples=tuple(replace(one, at_ns=one.at_ns + by_ns) for one in self.samples))
+
+    def _held(self, at_ns: int, policy: Policy) -> tuple[Sample, ...]:
+        live = [one for one in self.samples if self._is_live(one, at_ns, policy)]
         recent = [one for one in live if at_ns - one.at_ns <= policy.hold_s * NS_PER_S]
         longest = recent if len(recent) >= policy.hold_samples else live[-policy.hold_samples :]
         return tuple(longest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 import numpy as np
 from lamplight_kit.errors import Refuse
@@ -32,11 +32,11 @@ class RedactedPicture:
     mask: Mask
     masks: Mapping[str, int]
     boxes: Mapping[str, Boxes] = field(repr=False)
-    door: object = field(repr=False, compare=False)
+    door: InitVar[object]
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, door: object) -> None:
         """Refuse to be made anywhere but in the gate."""
-        if self.door is not _DOOR:
+        if door is not _DOOR:
             message = "a RedactedPicture made by hand found; only the privacy gate makes one"
             raise TypeError(message)
         self.bgr.flags.writeable = False
