@@ -17,7 +17,9 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD8), START})  # markers without a segme
 _KEPT = frozenset({0xC4, 0xDB, 0xDD, 0xEE})  # Huffman and quantisation tables, restart interval, Adobe's colours
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended and progressive, Huffman coded
 _OTHER_FRAMES = frozenset({0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)})
-_EXIF = 0xE1
+_EXIF, _PROGRESSIVE = 0xE1, 0xC2
+COEFFICIENTS = 64
+_UNSEEN = 14
 _MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
 _END_OF_SCAN = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
 MAX_SCAN_PX = 640_000_000
@@ -54,6 +56,8 @@ class _Reader:
     size: tuple[int, int] | None = None
     orientation: int = 1
     scans: int = 0
+    is_progressive: bool = False
+    bits_open: dict[int, list[int]] = field(default_factory=dict)
 
     def segment(self, marker: int, at: int) -> int:
         """Take in the segment whose length stands at `at`; return where to look on."""
@@ -65,11 +69,12 @@ class _Reader:
         if marker in _OTHER_FRAMES:
             raise _refusal(f"coding {marker:#x} (lossless or arithmetic)", "a Huffman-coded JPEG")
         if marker in _FRAMES:
-            self._frame(body)
+            self._frame(body, is_progressive=marker == _PROGRESSIVE)
         elif marker == _EXIF:
             self.orientation = orientation_of(body) or self.orientation
         elif marker == SCAN:
             end = self._scan(end)
+            self._covers(body)
         if marker in _FRAMES or marker in _KEPT or marker == SCAN:
             self.parts.append(b"\xff" + bytes([marker]) + self.data[at:end])
         return end
@@ -78,9 +83,12 @@ class _Reader:
         """Return the JPEG; Unreadable where it holds no picture."""
         if self.size is None or self.scans == 0:
             raise _refusal("no picture", "a frame header and a scan")
+        missing = sum(left > 0 for lefts in self.bits_open.values() for left in lefts)
+        if missing:
+            raise _refusal(f"{missing} coefficients that no scan completes", "all of them in full")
         return Jpeg(b"".join([*self.parts, b"\xff\xd9"]), *self.size, self.orientation)
 
-    def _frame(self, body: bytes) -> None:
+    def _frame(self, body: bytes, *, is_progressive: bool) -> None:
         """Read a frame header (SOFn): precision, height, width, channels."""
         if self.size is not None or len(body) < 6:
             raise _refusal("a second frame header, or one cut off", "one, whole")
@@ -89,6 +97,22 @@ class _Reader:
             raise _refusal(f"{precision} bits and {body[5]} channels", "8 bits, 1, 3 or 4 channels")
         check_size(width, height)
         self.size = width, height
+        self.is_progressive = is_progressive
+        self.bits_open = {component: [_UNSEEN] * COEFFICIENTS for component in body[6::3][: body[5]]}
+
+    def _covers(self, body: bytes) -> None:
+        """Note what a scan header (SOS) says that it brings: of which components, which coefficients, to which bit."""
+        count = body[0] if body else 0
+        if len(body) != 4 + 2 * count or count == 0:
+            raise _refusal(f"a scan header of {len(body)} bytes", "one of its components' length")
+        first, last, low = body[-3], body[-2], body[-1] & 0x0F
+        if not self.is_progressive:
+            first, last, low = 0, COEFFICIENTS - 1, 0
+        for component in body[1 : 1 + 2 * count : 2]:
+            lefts = self.bits_open.get(component)
+            if lefts is None or first > last or last >= COEFFICIENTS:
+                raise _refusal("a scan of what the frame header does not name", "one of its components")
+            lefts[first : last + 1] = [low] * (last + 1 - first)
 
     def _scan(self, at: int) -> int:
         """Return where the scan whose data begin at `at` ends."""

@@ -51,13 +51,13 @@ def _chunk(data: bytes, at: int) -> tuple[bytes, bytes, int]:
     if at + 12 > len(data) or end > len(data):
         raise _refusal("a file cut off", "a whole PNG")
     if zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-        raise _refusal(f"a wrong checksum of chunk {data[at + 4 : at + 8]!r}", "the right one")
+        raise _refusal(f"a wrong checksum of the chunk at byte {at}", "the right one")
     return data[at + 4 : at + 8], data[at + 8 : end - 4], end
 
 
 def _header(kind: bytes, body: bytes) -> tuple[int, int]:
     if kind != b"IHDR" or len(body) != 13:
-        raise _refusal(f"first chunk {kind!r}", "IHDR")
+        raise _refusal("another first chunk", "IHDR")
     width, height = int.from_bytes(body[:4], "big"), int.from_bytes(body[4:8], "big")
     check_size(width, height)
     return width, height

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+import av
 import cv2
 import numpy as np
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from lamplight_detect.decode.exif import upright
 from lamplight_detect.decode.jpeg import Jpeg, read_jpeg
-from lamplight_detect.decode.limits import Unreadable, check_bytes
+from lamplight_detect.decode.limits import MAX_PX, Unreadable, check_bytes
 from lamplight_detect.decode.png import SIGNATURE, Png, read_png
 
 _OTHERS = {
@@ -28,6 +32,8 @@ def decode_still(data: bytes) -> NDArray[np.uint8]:
     """
     check_bytes(data)
     still = _structure(data)
+    if isinstance(still, Jpeg):
+        check_whole(still)
     try:
         found = cv2.imdecode(np.frombuffer(still.data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except (cv2.error, MemoryError) as error:
@@ -38,6 +44,24 @@ def decode_still(data: bytes) -> NDArray[np.uint8]:
         message = f"{type(still).__name__}: decoded to {shape}, {still.width}x{still.height} expected; it is damaged"
         raise Unreadable(message)
     return upright(found.astype(np.uint8, copy=False), still.orientation)
+
+
+def check_whole(still: Jpeg) -> None:
+    """Refuse a JPEG whose scans stop early: the first decoder fills up what is missing and does not tell.
+
+    libavcodec tells, so it decodes the picture a second time, and what it makes of it is dropped.
+    """
+    context = av.CodecContext.create("mjpeg", "r")
+    context.thread_count = 1
+    context.options = {"max_pixels": str(MAX_PX), "err_detect": "explode"}
+    try:
+        frames = context.decode(cast("av.Packet[av.VideoStream]", av.Packet(still.data)))
+    except (FFmpegError, MemoryError, ValueError) as error:
+        message = f"Jpeg: scans that end early found ({type(error).__name__}), whole ones expected; it is damaged"
+        raise Unreadable(message) from None
+    if len(frames) != 1 or frames[0].is_corrupt or (frames[0].width, frames[0].height) != (still.width, still.height):
+        message = f"Jpeg: {len(frames)} pictures found, one of {still.width}x{still.height} expected; it is damaged"
+        raise Unreadable(message)
 
 
 def _structure(data: bytes) -> Jpeg | Png:

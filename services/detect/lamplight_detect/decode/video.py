@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Generic, TypeVar, cast
 
 import av
+import cv2
 import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
@@ -17,6 +19,8 @@ from lamplight_detect.decode.limits import MAX_PX, Unreadable, check_bytes, chec
 CODECS = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9"})
 MAX_WAITING = 64
 """Pictures that a decoder may hold back to put them in order; H.264 and H.265 allow 16."""
+ASPECT_SLACK, MOST_ASPECT = 1.15, 4
+"""Pixels this much wider or taller than square are taken as square, up to PAL's 12:11."""
 Mark = TypeVar("Mark")
 _OPTIONS = {"max_pixels": str(MAX_PX), "err_detect": "explode", "threads": "1"}
 
@@ -32,12 +36,15 @@ class Decoded(Generic[Mark]):
 class VideoDecoder(Generic[Mark]):
     """Decodes one stream; after damage or a gap it gives nothing until the next key picture."""
 
-    def __init__(self, codec: str, extradata: bytes) -> None:
-        """Open a decoder of `codec`; Unreadable where it is not one of CODECS."""
+    def __init__(self, codec: str, extradata: bytes, aspect: Fraction | None = None) -> None:
+        """Open a decoder of `codec`; Unreadable where it is not one of CODECS.
+
+        `aspect` is the width of a pixel to its height, where the container says it and the stream does not.
+        """
         if codec not in CODECS:
             message = f"codec {codec!r} found, one of mjpeg, png, {', '.join(sorted(CODECS))} expected"
             raise Unreadable(message)
-        self.codec, self.extradata = codec, extradata
+        self.codec, self.extradata, self._aspect = codec, extradata, aspect
         self._context = self._opened()
         self._gaps = GapCheck()
         self._awaits_key = True
@@ -103,7 +110,8 @@ class VideoDecoder(Generic[Mark]):
         if stamp is None:
             return None
         check_size(frame.width, frame.height)
-        return Decoded(stamp, as_bgr(frame) if is_wanted else None)
+        aspect = self._context.sample_aspect_ratio or self._aspect
+        return Decoded(stamp, squared(as_bgr(frame), aspect) if is_wanted else None)
 
     def _opened(self) -> av.VideoCodecContext:
         context = cast("av.VideoCodecContext", av.CodecContext.create(self.codec, "r"))
@@ -122,3 +130,19 @@ class VideoDecoder(Generic[Mark]):
 def as_bgr(frame: av.VideoFrame) -> NDArray[np.uint8]:
     """Return a decoded frame as [H, W, 3], blue first, 8 bits; whatever its pixel format is."""
     return np.ascontiguousarray(frame.to_ndarray(format="bgr24"), np.uint8)
+
+
+def squared(bgr: NDArray[np.uint8], aspect: Fraction | None) -> NDArray[np.uint8]:
+    """Return `bgr` [H, W, 3] with square pixels, its smaller side grown by `aspect` (a pixel's width to its height).
+
+    The models know square pixels alone: whoever is squeezed is not found. Unreadable beyond MOST_ASPECT.
+    """
+    if not aspect or aspect <= 0 or 1 / ASPECT_SLACK <= aspect <= ASPECT_SLACK:
+        return bgr
+    if not 1 / MOST_ASPECT <= aspect <= MOST_ASPECT:
+        message = f"pixels of {float(aspect):.3g} times their height found, at most {MOST_ASPECT} times expected"
+        raise Unreadable(message)
+    height, width = bgr.shape[:2]
+    size = (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
+    check_size(*size)
+    return cv2.resize(bgr, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
