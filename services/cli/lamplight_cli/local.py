@@ -23,6 +23,7 @@ from lamplight.rule.v1 import rule_pb2
 from lamplight.situation.v1 import situation_pb2
 from lamplight_contracts.selectors import selects
 from lamplight_kit.errors import BadInput, Problem, Refuse, SettingsError, Skip
+from lamplight_kit.hardening import harden
 from lamplight_kit.kafka.types import Outgoing, Record
 from lamplight_kit.seal import KeyRing
 
@@ -35,7 +36,11 @@ Line = Mapping[str, Any]
 
 
 def stage(name: str) -> Callable[..., Any]:
-    """Return the function `local` of the service called `name`; `SettingsError` where it is not installed."""
+    """Return the function `local` of the service called `name`; `SettingsError` where it is not installed.
+
+    From here on this process holds raw pictures: it is hardened as detect's own is.
+    """
+    harden()
     for entry in entry_points(group=GROUP, name=name):
         loaded: Callable[..., Any] = entry.load()
         return loaded

@@ -6,9 +6,9 @@ import sys
 
 from lamplight_kit import log
 from lamplight_kit.errors import LamplightError
+from lamplight_kit.hardening import harden
 from lamplight_kit.service import run
 
-from lamplight_detect.adapters.hardening import harden
 from lamplight_detect.bootstrap import build
 from lamplight_detect.settings import DetectSettings
 

@@ -189,7 +189,7 @@ def test_a_fault_costs_its_frame_alone() -> None:
 def test_no_core_is_ever_dumped() -> None:
     """Once hardened, the process writes no core file, and cannot undo that by mistake."""
     program = (
-        "import resource; from lamplight_detect.adapters.hardening import harden; harden();"
+        "import resource; from lamplight_kit.hardening import harden; harden();"
         "print(resource.getrlimit(resource.RLIMIT_CORE))"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -6,6 +6,7 @@ import sys
 
 from lamplight_kit import log
 from lamplight_kit.errors import SettingsError
+from lamplight_kit.hardening import harden
 
 from lamplight_ingest.bootstrap import run
 from lamplight_ingest.settings import IngestSettings
@@ -13,6 +14,7 @@ from lamplight_ingest.settings import IngestSettings
 
 def main() -> int:
     """Run a worker until it is told to end; return its exit status."""
+    harden()
     try:
         settings = IngestSettings.load()
     except SettingsError as error:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from lamplight.key.v1 import key_pb2
 from lamplight.seal.v1 import seal_pb2
 
@@ -40,11 +40,11 @@ class SealedPicture:
     jpeg: bytes
     attestation: seal_pb2.Attestation
     key_id: str
-    door: object = field(repr=False, compare=False)
+    door: InitVar[object]
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, door: object) -> None:
         """Refuse to be made by anything but `verify`."""
-        if self.door is not _DOOR:
+        if door is not _DOOR:
             message = "a SealedPicture made by hand found; only lamplight_kit.seal.verify makes one"
             raise TypeError(message)
 
@@ -87,6 +87,8 @@ def verify(jpeg: bytes, keys: KeyRing) -> SealedPicture:
         payload, bare = segments.extract(jpeg)
         seal = seal_pb2.Seal.FromString(payload)
         attestation = seal_pb2.Attestation.FromString(seal.attestation)
+        _check_bare(seal, payload)
+        _check_bare(attestation, seal.attestation)
     except (ValueError, DecodeError) as error:
         raise BadSeal(str(error)) from error
     try:
@@ -98,3 +100,15 @@ def verify(jpeg: bytes, keys: KeyRing) -> SealedPicture:
         message = "a picture that differs from what was sealed found; it was changed after the gate"
         raise BadSeal(message)
     return SealedPicture(jpeg, attestation, seal.key_id, _DOOR)
+
+
+def _check_bare(message: Message, content: bytes) -> None:
+    """Refuse what a reader of `message` would not see: unknown fields, or known ones written twice."""
+    known = type(message)()
+    known.CopyFrom(message)
+    known.DiscardUnknownFields()
+    if known.SerializeToString(deterministic=True) != content:
+        text = (
+            f"{len(content)} bytes of {message.DESCRIPTOR.name} with more than its fields found, these alone expected"
+        )
+        raise BadSeal(text)
