@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
+import cv2
 import numpy as np
 from lamplight.frame.v1 import frame_pb2
 from lamplight.region.v1 import region_pb2
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 from lamplight_detect import regions
 from lamplight_detect.change import small_luma
 from lamplight_detect.decode import Unreadable, decode_still
-from lamplight_detect.detections import Detections
 from lamplight_detect.gate import (
     KINDS,
     Gate,
@@ -99,6 +99,8 @@ class Redactor:
             sealed = self.sealer.sealed(released.picture, Source("", at_ns))
         except (Unreadable, GateClosed) as error:
             return RedactResult(refused=str(error))
+        except (MemoryError, ArithmeticError, LookupError, ValueError, cv2.error) as error:
+            return RedactResult(refused=_fault(error))
         picture = released.picture
         boxes = tuple(mask_boxes(picture, 0)) if with_boxes else ()
         return RedactResult(sealed, "", picture.frame_hw, 1, 0, picture.masks, picture.masked_share, boxes)
@@ -116,6 +118,8 @@ class Redactor:
             region = regions.scene(shot, self.sealer, enrolment)
         except (Unreadable, GateClosed) as error:
             return RedactResult(refused=str(error)), None
+        except (MemoryError, ArithmeticError, LookupError, ValueError, cv2.error) as error:
+            return RedactResult(refused=_fault(error)), None
         picture = released.picture
         return RedactResult(sealed, "", picture.frame_hw, 1, 0, picture.masks, picture.masked_share), region
 
@@ -127,18 +131,18 @@ class Redactor:
         Where any of its pictures is refused, nothing is written; pictures that no decoder can read are left out.
         """
         beside = out.with_name(f".{out.name}.part")
+        sidecar = out.with_name(f"{out.name}.seal")
         try:
             video = self.open_video(path)
             result, sha256, last = self._video(video, beside, with_boxes=with_boxes, progress=progress)
-            seal = self.sealer.seal(last, Source("", 0), sha256)
+            sidecar.write_bytes(self.sealer.seal(last, Source("", 0), sha256))
+            beside.replace(out)  # last: no video is ever there without its seal
         except (Unreadable, GateClosed) as error:
             beside.unlink(missing_ok=True)
             return RedactResult(refused=str(error))
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
-        beside.replace(out)
-        out.with_name(f"{out.name}.seal").write_bytes(seal)
         return result
 
     def _video(
@@ -180,8 +184,12 @@ class Redactor:
     def _release(self, data: bytes, at_ns: int) -> Released:
         bgr = decode_still(data)
         view = View(bgr, small_luma(bgr), at_ns)
-        whole: Detections = self.gate.look(view)
-        return self.gate.release(view, whole, Recent())
+        return self.gate.release(view, self.gate.look(view), Recent())
+
+
+def _fault(error: Exception) -> str:
+    """Name what was raised; never its text, which may quote the picture."""
+    return f"{type(error).__name__} while redacting found, none expected; send a smaller picture, or see the memory"
 
 
 def mask_boxes(picture: RedactedPicture, frame: int) -> Iterable[MaskBox]:

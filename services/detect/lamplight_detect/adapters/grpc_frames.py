@@ -156,6 +156,9 @@ class Frames(frame_pb2_grpc.FrameServiceServicer):
             response = await loop.run_in_executor(self._pool, self._uploads.redact, request, current_caller())
         except Retry as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        except Exception as error:  # noqa: BLE001 - its text may quote the picture, and gRPC would answer and log it
+            why = f"{type(error).__name__} while redacting found, none expected; see the machine's memory and disk"
+            response = frame_pb2.RedactStillResponse(refused=why)
         if response.refused:
             metrics.CLOSED.inc()
             _log.warning("upload refused", why=response.refused)

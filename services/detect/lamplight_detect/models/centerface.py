@@ -12,7 +12,7 @@ from lamplight_kit.onnx import Manifest
 from numpy.typing import NDArray
 
 from lamplight_detect.detections import Detections, suppress
-from lamplight_detect.models.finder import MAX_BOXES, ModelFault, Session, believable, output_of
+from lamplight_detect.models.finder import MAX_BOXES, ModelFault, Session, believable, output_of, scores_of
 from lamplight_detect.models.letterbox import Bgr, padded, tensor_of
 
 FACE = 0
@@ -55,7 +55,7 @@ class CenterFace:
     ) -> Detections:
         stride = self._stride
         rows, columns = input_hw[0] // stride, input_hw[1] // stride
-        heat = output_of(outputs, self._names["heatmap"], (1, rows, columns))[0]
+        heat = scores_of(outputs, self._names["heatmap"], (1, rows, columns))[0]
         log_size = output_of(outputs, self._names["log_size"], (2, rows, columns))
         offset = output_of(outputs, self._names["offset"], (2, rows, columns))
         down, across = np.nonzero(heat >= at_least)

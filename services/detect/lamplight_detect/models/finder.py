@@ -62,6 +62,18 @@ def output_of(outputs: dict[str, NDArray[np.float32]], name: str, shape: tuple[i
     return first
 
 
+def scores_of(outputs: dict[str, NDArray[np.float32]], name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return the scores of output `name` as `output_of` does; ModelFault also where all of them are one value.
+
+    A spoilt session says the same everywhere: that is no street where nobody is.
+    """
+    found = output_of(outputs, name, shape)
+    if found.size > 1 and found.min() == found.max():
+        message = f"{found.flat[0]:.3g} in all of model output {name} found, scores that differ expected"
+        raise ModelFault(f"{message}; run `lamplight doctor`")
+    return found
+
+
 def believable(found: Detections, frame_hw: tuple[int, int]) -> Detections:
     """Return `found` clipped to the picture, without empty boxes.
 

@@ -12,7 +12,7 @@ from lamplight_kit.onnx import Kind, Manifest
 from numpy.typing import NDArray
 
 from lamplight_detect.detections import Boxes, Detections, suppress
-from lamplight_detect.models.finder import MAX_BOXES, ModelFault, Session, believable, output_of
+from lamplight_detect.models.finder import MAX_BOXES, ModelFault, Session, believable, output_of, scores_of
 from lamplight_detect.models.letterbox import Bgr, letterbox, tensor_of
 
 OTHERS_AT_LEAST = 0.1
@@ -54,7 +54,7 @@ class NanoDet:
         least = np.maximum(self._least, np.float32(at_least))
         parts = []
         for scores_name, sides_name, stride, centres in self._levels:
-            scores = output_of(outputs, scores_name, (len(centres), classes))
+            scores = scores_of(outputs, scores_name, (len(centres), classes))
             sides = output_of(outputs, sides_name, (len(centres), 4 * bins))
             cells, class_ids = np.divmod(np.flatnonzero(scores >= least), classes)
             boxes = _boxes(sides[cells].reshape(-1, 4, bins), centres[cells], stride)
