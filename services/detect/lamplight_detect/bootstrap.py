@@ -106,7 +106,8 @@ def build(settings: DetectSettings) -> Sequence[Component]:
     )
     sessions = sessions_of(settings.models / settings.things_model, settings.models / settings.faces_model)
     watch = CanaryWatch(settings.canary_every_s)
-    timed = _timed(Threads(workers), settings.model_timeout_s)
+    threads = Threads(workers)
+    timed = _timed(threads, settings.model_timeout_s)
     watch.check = canary_of(sessions, timed).check
     gate = _gate(sessions, lambda one: one, watch.why_closed, timed)
     sealer = _sealer(gate, key)
@@ -132,7 +133,7 @@ def build(settings: DetectSettings) -> Sequence[Component]:
         clock,
     )
     server = FrameServer(settings, detector, tables, uploads, workers)
-    return [watch, outbox, Tables(bus, list(tables.values())), published, server]
+    return [watch, threads, outbox, Tables(bus, list(tables.values())), published, server]
 
 
 def sessions_of(things: Path, faces: Path) -> tuple[Session, Session]:

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
+from lamplight.observation.v1 import observation_pb2
 from lamplight.region.v1 import region_pb2
 from lamplight_kit.errors import Retry
 
-from lamplight_detect import places, regions, tell
+from lamplight_detect import faults, places, regions, tell
 from lamplight_detect.camera import Watched
 from lamplight_detect.change import is_changed, small_luma
 from lamplight_detect.decode import Picture
-from lamplight_detect.detections import Detections
 from lamplight_detect.evidence import Stored, is_due, steps_of
-from lamplight_detect.gate import Gate, GateClosed, Recent, Released, Sample, Sealer, Source, View
+from lamplight_detect.gate import Gate, GateClosed, Look, Recent, Released, Sample, Sealer, Source, View
 from lamplight_detect.gate.plates import vehicles
 from lamplight_detect.memory import Known
 from lamplight_detect.places import Moment, Step
@@ -27,6 +27,9 @@ NS_PER_S = 1_000_000_000
 MAX_THING_REGIONS = 8
 CREDIT_GAPS = 2.0
 CREDIT_SLACK_S = 10.0
+TOO_DARK = "too dark to search"
+TOO_LONG_BLIND = "no picture before this one was searched; the next one may be shown"
+TIME_WENT_BACK = "a time before the last picture's found, a later one expected"
 
 
 class Store(Protocol):
@@ -63,11 +66,12 @@ class Looked:
 
     picture: Picture
     view: View
-    whole: Detections | None
+    whole: Look | None
     watched: Watched
     step: Step
     is_changed: bool
     is_again: bool
+    health: frozenset[int]
     wanted_zones: frozenset[str]
 
 
@@ -82,22 +86,49 @@ class Examiner:
     pace: Pace = Pace()
 
     def examine(self, picture: Picture, watched: Watched, known: Known, wanted_zones: frozenset[str]) -> Told:
-        """Return what `picture` tells beyond what is `known` of its camera."""
-        view = View(picture.bgr, small_luma(picture.bgr), picture.stamp.at_ns)
-        is_again = picture.stamp.same_as_before and known.luma is not None and known.frame_hw == view.frame_hw
-        changed = not is_again and is_changed(view.luma, known.luma)
+        """Return what `picture` tells beyond what is `known` of its camera; whatever goes wrong closes the gate."""
+        health: frozenset[int] = frozenset()
         try:
-            self.gate.check_open()
-            needed = changed or known.counted is None or bool(known.gate_closed)
-            whole = self.gate.look(view) if needed else None
-            step = self._step(view, watched, known, whole, picture.stamp.seq, is_again=is_again)
-            looked = Looked(picture, view, whole, watched, step, changed, is_again, wanted_zones)
-            return self._told(looked, known)
+            view = View(picture.bgr, small_luma(picture.bgr), picture.stamp.at_ns)
+            health = tell.health_of(view.luma)
+            return self._examined(picture, view, health, watched, known, wanted_zones)
         except GateClosed as error:
-            return Told(_closed(known, view, str(error)), changed)
+            reason = str(error)
+        except Exception as error:  # noqa: BLE001 - memory, a disk, a signer: whatever it was, nothing is known
+            reason = faults.named(error, "while a picture was examined")
+        return Told(closed(known, picture, reason, health), changed=True)
+
+    def _examined(
+        self,
+        picture: Picture,
+        view: View,
+        health: frozenset[int],
+        watched: Watched,
+        known: Known,
+        wanted_zones: frozenset[str],
+    ) -> Told:
+        self.gate.check_open()
+        if observation_pb2.HEALTH_DARK in health:
+            raise GateClosed(TOO_DARK)
+        is_again = _is_again(picture, view, known)
+        changed = not is_again and is_changed(view.luma, known.luma)
+        needed = changed or known.counted is None or bool(known.gate_closed)
+        whole = self.gate.look(view) if needed else None
+        step = self._step(view, watched, known, whole, picture.stamp.seq, is_again=is_again)
+        looked = Looked(picture, view, whole, watched, step, changed, is_again, health, wanted_zones)
+        if self._was_blind(view, known):
+            recent = self._glanced(looked, known)
+            return Told(closed(replace(known, recent=recent), picture, TOO_LONG_BLIND, health), changed)
+        return self._told(looked, known)
+
+    def _was_blind(self, view: View, known: Known) -> bool:
+        """Tell whether a live camera comes back from a fault that was longer than its masks and motion reach."""
+        policy = self.gate.policy
+        is_live = 0 <= view.at_ns - known.at_ns <= policy.live_gap_s * NS_PER_S
+        return bool(known.gate_closed) and is_live and not known.recent.is_live(view.at_ns, policy)
 
     def _step(
-        self, view: View, watched: Watched, known: Known, whole: Detections | None, seq: int, *, is_again: bool
+        self, view: View, watched: Watched, known: Known, whole: Look | None, seq: int, *, is_again: bool
     ) -> Step:
         if is_again:
             return Step(known.places)
@@ -123,7 +154,13 @@ class Examiner:
         places_changed = bool(looked.step.opened or looked.step.ended)
         if not due:
             return Told(replace(after, recent=self._glanced(looked, known)), looked.is_changed, (), places_changed)
-        released = self._released(looked, known)
+        try:
+            released = self._released(looked, known)
+        except GateClosed as error:
+            recent = self._glanced(looked, known)
+            return Told(
+                closed(replace(known, recent=recent), looked.picture, str(error), looked.health), looked.is_changed
+            )
         after = replace(after, recent=known.recent.with_sample(released.sample, self.gate.policy))
         stored = self._stored(looked, after, released)
         if stored is None:
@@ -137,18 +174,19 @@ class Examiner:
         placed = looked.step.places
         if whole is None:
             told = tell.things_carried(known.things, placed, view.at_ns, watched, view.frame_hw)
-            return replace(known, at_ns=view.at_ns, places=placed, things=told)
+            return replace(known, at_ns=view.at_ns, epoch_seq=_epoch_seq(looked.picture), places=placed, things=told)
         manifest = self.gate.things.manifest
         seen = tell.seen_in(whole, manifest, watched, view.frame_hw)
         return replace(
             known,
             at_ns=view.at_ns,
+            epoch_seq=_epoch_seq(looked.picture),
             frame_hw=view.frame_hw,
             luma=view.luma,
             places=placed,
             things=tell.told_things(seen, placed, view.at_ns, watched, view.frame_hw),
             counted=count(whole, manifest, watched.zones, view.frame_hw),
-            health=tell.health_of(view.luma),
+            health=looked.health,
             gate_closed="",
             scene_stale=known.scene_stale or looked.is_changed,
         )
@@ -164,7 +202,8 @@ class Examiner:
         view = looked.view
         last = known.recent.samples[-1] if known.recent.samples else None
         if looked.whole is not None:
-            sample = self.gate.glance(view, looked.whole, known.recent)
+            standing = tell.standing_vehicles(looked.step.places)
+            sample = self.gate.glance(view, looked.whole, known.recent, standing)
         elif last is not None and last.frame_hw == view.frame_hw:
             sample = Sample(view.at_ns, view.frame_hw, view.luma, last.grid)
         else:
@@ -217,14 +256,37 @@ class Examiner:
         return regions.Shot(released.picture, solid, source, stamp.epoch, stamp.seq, after.stored.key)
 
 
-def _closed(known: Known, view: View, reason: str) -> Known:
-    """Return what is known once the gate has closed: counts are unknown, the next picture is searched afresh."""
+def closed(known: Known, picture: Picture, reason: str, health: frozenset[int] = frozenset()) -> Known:
+    """Return what is known once the gate has closed: counts are unknown, the next picture is searched afresh.
+
+    What holds masks stays: who was masked before a fault is still there after it.
+    """
     return replace(
         known,
-        at_ns=view.at_ns,
-        frame_hw=view.frame_hw,
+        at_ns=picture.stamp.at_ns,
+        epoch_seq=_epoch_seq(picture),
+        frame_hw=picture.frame_hw,
         luma=None,
+        things=(),
         counted=None,
+        health=health,
         gate_closed=reason[:200],
-        recent=Recent(),
     )
+
+
+def set_back(known: Known, picture: Picture) -> Known:
+    """Return what is known once a camera's clock went back to `picture`: its places, and masks held as if just seen."""
+    recent = known.recent.moved(picture.stamp.at_ns - known.at_ns)
+    return closed(Known(places=known.places, recent=recent), picture, TIME_WENT_BACK)
+
+
+def _is_again(picture: Picture, view: View, known: Known) -> bool:
+    """Tell whether `picture` is the one before again: its word for it counts where that one was examined."""
+    if not picture.stamp.same_as_before or known.luma is None or known.frame_hw != view.frame_hw:
+        return False
+    epoch, seq = known.epoch_seq
+    return (epoch, seq + 1) == _epoch_seq(picture) or np.array_equal(view.luma, known.luma)
+
+
+def _epoch_seq(picture: Picture) -> tuple[int, int]:
+    return picture.stamp.epoch, picture.stamp.seq

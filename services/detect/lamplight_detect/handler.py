@@ -13,12 +13,13 @@ from lamplight.place.v1 import place_pb2
 from lamplight_kit.kafka.types import Outgoing
 from lamplight_kit.onnx import Kind
 
+from lamplight_detect import faults
 from lamplight_detect.camera import Watched
 from lamplight_detect.decode import Decoder, Picture, Unreadable
 from lamplight_detect.evidence import Stored
-from lamplight_detect.examine import Examiner, Told
+from lamplight_detect.examine import TIME_WENT_BACK, Examiner, Told, set_back
 from lamplight_detect.memory import CameraMemory, Known
-from lamplight_detect.messages import counts_of, places_message, places_of, zone_counts
+from lamplight_detect.messages import counts_of, places_message, places_of, trim, zone_counts
 
 NS_PER_S = 1_000_000_000
 PLACES_EVERY_S = 5.0
@@ -70,6 +71,9 @@ class Detector:
             pictures = memory.decoder.decode(frame, each_alone=not watched.all_pictures)
         except Unreadable as error:
             return self._broken(frame, watched, memory, str(error))
+        except Exception as error:  # noqa: BLE001 - memory, or a decoder's own fault: nothing was seen
+            memory.decoder = Decoder()
+            return self._broken(frame, watched, memory, faults.named(error, "while a picture was decoded"))
         return self._examined(frame, watched, memory, pictures)
 
     def forget(self, camera_id: str) -> None:
@@ -106,8 +110,11 @@ class Detector:
         closed = ""
         for picture in pictures:
             if picture.stamp.at_ns < memory.known.at_ns:
-                memory.known = replace(Known(places=memory.known.places), at_ns=picture.stamp.at_ns)
-                return _refused(frame, "a time before the last picture's found, a later one expected")
+                told = Told(set_back(memory.known, picture), changed=False)
+                memory.known = told.known
+                records.extend(self._records(picture, watched, memory, told))
+                refused = _refused(frame, TIME_WENT_BACK)
+                return Result(refused.verdict, records, examined, released, TIME_WENT_BACK)
             told = self.examiner.examine(picture, watched, memory.known, self.situation_zones(watched.camera_id))
             memory.known = told.known
             records.extend(self._records(picture, watched, memory, told))
@@ -138,6 +145,7 @@ class Detector:
             changed=told.changed,
         )
         _fill(seen, watched, known)
+        trim(seen)
         records = [Outgoing("regions", key, region) for region in told.regions]
         records.append(Outgoing("observations", key, observation_pb2.Observation(seen=seen)))
         old = (stamp.at_ns - known.places_at_ns) / NS_PER_S >= PLACES_EVERY_S and bool(known.places)
@@ -166,13 +174,15 @@ class Detector:
             frame_width_px=known.frame_hw[1],
         )
         _fill(seen, watched, known)
+        trim(seen)
         record = Outgoing("observations", watched.camera_id, observation_pb2.Observation(seen=seen))
         return replace(result, records=(record,), gate_closed=reason)
 
 
 def _fill(seen: observation_pb2.Seen, watched: Watched, known: Known) -> None:
-    """Put what is known into an observation."""
-    seen.things.extend(known.things)
+    """Put what is known into an observation; things that were not searched for now are not told of."""
+    if not known.gate_closed:
+        seen.things.extend(known.things)
     if known.counted is not None:
         seen.counts.CopyFrom(counts_of(known.counted.whole))
     seen.zones.extend(zone_counts(known.counted, [zone.zone_id for zone in watched.zones]))

@@ -16,7 +16,7 @@ from lamplight_detect.things import Counted
 
 @dataclass(frozen=True)
 class Known:
-    """What the last picture told; a picture that has not changed tells the same."""
+    """What the last picture told (`epoch_seq` of its Frame); a picture that has not changed tells the same."""
 
     frame_hw: tuple[int, int] = (0, 0)
     luma: Luma | None = None
@@ -32,6 +32,7 @@ class Known:
     things_at_ns: int = 0
     places_at_ns: int = 0
     at_ns: int = 0
+    epoch_seq: tuple[int, int] = (0, -1)
 
 
 @dataclass

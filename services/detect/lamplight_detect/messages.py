@@ -12,7 +12,9 @@ from lamplight_detect.places import SURE_SIGHTINGS, Box, Place
 from lamplight_detect.things import CYCLES, Counted, Sighting
 
 MAX_THINGS = 40
-"""The surest, so that an observation stays within its 8 KiB."""
+MAX_OBSERVATION_BYTES = 8_192 - 16
+"""What the topic takes, less the envelope around what was seen."""
+MAX_PLACES_BYTES = 65_536
 
 
 def box_of(box_xyxy: Box) -> observation_pb2.Box:
@@ -48,6 +50,16 @@ def surest(things: Sequence[observation_pb2.Thing]) -> list[observation_pb2.Thin
     return sorted(things, key=lambda thing: (not thing.place_id, -thing.score))[:MAX_THINGS]
 
 
+def trim(seen: observation_pb2.Seen) -> None:
+    """Make `seen` fit its topic: without the last things, then with the last zones' counts unknown."""
+    while seen.things and seen.ByteSize() > MAX_OBSERVATION_BYTES:
+        del seen.things[-1]
+    for zone in reversed(seen.zones):
+        if seen.ByteSize() <= MAX_OBSERVATION_BYTES:
+            break
+        zone.ClearField("counts")
+
+
 def counts_of(counts: Mapping[str, int]) -> observation_pb2.Counts:
     """Return counts as a message."""
     return observation_pb2.Counts(by_class={name: number for name, number in counts.items() if number > 0})
@@ -66,16 +78,20 @@ def zone_counts(counted: Counted | None, zone_ids: Sequence[str]) -> list[observ
 def places_message(
     camera_id: str, epoch: int, seq: int, at_ns: int, places: Sequence[Place], stored: Stored
 ) -> place_pb2.Places:
-    """Return all open places of a camera."""
-    return place_pb2.Places(
+    """Return all open places of a camera, as many as fit their topic, the longest standing first to stay."""
+    standing = sorted((place for place in places if place.is_open), key=lambda place: -place.still_s)
+    message = place_pb2.Places(
         camera_id=camera_id,
         epoch=epoch,
         seq=seq,
         at_ns=at_ns,
-        places=[_place_message(place) for place in places if place.is_open],
+        places=[_place_message(place) for place in standing],
         picture_key=stored.key,
         picture_at_ns=stored.at_ns,
     )
+    while message.places and message.ByteSize() > MAX_PLACES_BYTES:
+        del message.places[-1]
+    return message
 
 
 def places_of(message: place_pb2.Places, vehicles: frozenset[str]) -> tuple[Place, ...]:

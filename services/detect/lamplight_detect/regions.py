@@ -11,7 +11,7 @@ from lamplight.observation.v1 import observation_pb2
 from lamplight.region.v1 import region_pb2
 
 from lamplight_detect.detections import Boxes, clip, grown, iou
-from lamplight_detect.gate import RedactedPicture, Sealer, Source, cut
+from lamplight_detect.gate import GateClosed, RedactedPicture, Sealer, Source, cut
 from lamplight_detect.messages import box_of
 from lamplight_detect.places import Place
 from lamplight_detect.zones import Zone
@@ -21,9 +21,11 @@ THING_SIDE_PX = 320
 MAX_BYTES = 60_000
 """A region's topic takes 65,536 bytes; its source needs the rest."""
 QUALITIES = (88, 78, 66, 50, 35)
+LEAST_SIDE_PX = 1
 ZONE_SIDE_PX = 16
 THING_MARGIN = 0.25
 SAME_VEHICLE_IOU = 0.5
+_NO_BOXES = np.zeros((0, 4), np.float32)
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,17 @@ def thing(shot: Shot, place: Place, zone_ids: Sequence[str], number: int, sealer
 
 
 def _region(source: region_pb2.RegionSource, picture: RedactedPicture, shot: Shot, sealer: Sealer) -> region_pb2.Region:
-    for quality in QUALITIES:
-        sealed = sealer.sealed(picture, shot.source, quality)
-        if len(sealed) <= MAX_BYTES:
-            break
-    return region_pb2.Region(source=source, picture=sealed)
+    """Return the region, of less quality and then smaller until it fits; GateClosed where nothing does."""
+    side = max(picture.frame_hw)
+    while side >= LEAST_SIDE_PX:
+        part = cut(picture, None, _NO_BOXES, side)
+        for quality in QUALITIES:
+            sealed = sealer.sealed(part, shot.source, quality)
+            if len(sealed) <= MAX_BYTES:
+                return region_pb2.Region(source=source, picture=sealed)
+        side = side * 3 // 4
+    message = f"a region above {MAX_BYTES} bytes at every size found, a smaller one expected"
+    raise GateClosed(message)
 
 
 def _region_id(shot: Shot, kind: str, number: int) -> str:

@@ -12,6 +12,7 @@ from lamplight_detect import health, places
 from lamplight_detect.camera import Watched
 from lamplight_detect.change import Luma, differences
 from lamplight_detect.detections import Boxes, Detections, iou
+from lamplight_detect.gate.plates import WITHOUT_PLATE
 from lamplight_detect.messages import surest, thing_seen, thing_standing
 from lamplight_detect.places import Box, Place, Quiet
 from lamplight_detect.things import CYCLES, SAME_IOU, Sighting, sightings
@@ -42,8 +43,9 @@ def quiet_between(now: Luma, before: Luma | None, frame_hw: tuple[int, int]) -> 
 
 
 def standing_vehicles(known: Sequence[Place]) -> Boxes:
-    """Return the boxes [N, 4] of open places where a vehicle stands."""
-    boxes = [place.box_xyxy for place in known if place.is_open and place.group == "vehicle"]
+    """Return the boxes [N, 4] of open places where a vehicle with a plate stands."""
+    plated = (place for place in known if place.group in VEHICLES and place.class_name not in WITHOUT_PLATE)
+    boxes = [place.box_xyxy for place in plated if place.is_open]
     return np.array(boxes, np.float32).reshape(-1, 4)
 
 
