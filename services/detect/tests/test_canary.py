@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -150,6 +151,22 @@ def test_the_gate_is_closed_until_the_first_canary_and_opens_by_itself() -> None
     assert watch.when_due() == "bad"
     clock.now_s += RETRY_S + 1
     assert watch.when_due() == ""
+
+
+def test_as_a_part_of_the_service_it_is_sent_at_once_and_again() -> None:
+    """Started, it opens the gate without anybody asking, and goes on."""
+    sent = threading.Semaphore(0)
+    watch = CanaryWatch(0.01)
+
+    def check() -> str:
+        sent.release()
+        return ""
+
+    watch.check = check
+    watch.start()
+    assert all(sent.acquire(timeout=10) for _ in range(3))
+    assert watch.unready() is None
+    watch.stop(1)
 
 
 def test_a_canary_that_is_not_sent_any_more_closes_the_gate() -> None:

@@ -318,6 +318,7 @@ def test_a_seal_proves_what_was_done(room: Room) -> None:
     grid = np.unpackbits(np.frombuffer(said.mask_grid, np.uint8))[: said.grid_rows * said.grid_columns]
     assert grid.reshape(said.grid_rows, said.grid_columns)[3, 3] == 1
     decoded = cv2.imdecode(np.frombuffer(sealed.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert decoded is not None
     assert np.abs(decoded[48:80, 48:52].astype(int) - FILL).max() < 12
 
 

@@ -99,9 +99,9 @@ def test_the_bench_says_what_it_compares() -> None:
     """A short run of the bench gives its measures in the form that `lamplight bench` prints."""
     told = bench.run(frames=5)
     assert json.loads(json.dumps(told)) == told
-    assert {"cpu_a_frame_fp32", "bare_cpu_a_frame_fp32", "bare_over_detect_fp32"} <= {
-        one["name"] for one in told["measures"]
-    }
+    measures = told["measures"]
+    assert isinstance(measures, list)
+    assert {"cpu_a_frame_fp32", "bare_cpu_a_frame_fp32", "bare_over_detect_fp32"} <= {one["name"] for one in measures}
 
 
 def test_malformed_files_end_in_a_picture_or_a_reason() -> None:
