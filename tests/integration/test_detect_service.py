@@ -11,6 +11,8 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import TypeVar
 
@@ -151,11 +153,23 @@ def address(bus: BusSettings, told: Told, folder: Path) -> Iterator[str]:
     try:
         until(lambda: ports.exists() or process.poll() is not None)
         assert process.poll() is None
-        yield f"127.0.0.1:{json.loads(ports.read_text())['grpc']}"
+        listening = json.loads(ports.read_text())
+        until(lambda: _is_ready(listening["http"]))
+        yield f"127.0.0.1:{listening['grpc']}"
         process.terminate()
         assert process.wait(30) == 0
     finally:
         process.kill()
+
+
+def _is_ready(port: int) -> bool:
+    """Tell whether detect is ready: its canary has come through."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == HTTPStatus.OK
+    finally:
+        connection.close()
 
 
 def _stub(address: str) -> frame_pb2_grpc.FrameServiceStub:

@@ -99,6 +99,16 @@ def test_health_is_known_with_the_gate_closed(world: Any) -> None:
     assert changes(world.feed(world.seen(5))) == [CLEARED]
 
 
+def test_a_dark_camera_stays_known_while_nothing_is_searched(world: Any, film: Any) -> None:
+    """A night of too dark pictures, their gate closed, neither marks the fault stale nor clears it; light clears."""
+    world.rule("camera", '"dark" in camera.health', id="dark", name="Camera fault")
+    dark = {"health": ["dark"], "gate_closed": "too dark to search"}
+    assert changes(world.feed(world.seen(0, **dark))) == [OPENED]
+    for at_s in range(10, 120, 10):
+        assert not world.feed(world.seen(at_s, **dark), film.tick(at_s + 1))
+    assert changes(world.feed(world.seen(120))) == [CLEARED]
+
+
 def test_a_stalled_camera_opens_by_ticks_and_marks_the_rest_stale(world: Any, film: Any) -> None:
     """Ingest's word is evidence by itself: it opens a fault after `for_s`, and all else goes stale at once."""
     world.rule("camera", 'camera.state != "live"', id="fault", for_s=5, name="Camera fault")

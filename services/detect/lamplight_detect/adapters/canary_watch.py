@@ -37,6 +37,7 @@ class CanaryWatch:
         self._good_s = self._sent_s = float("-inf")
         self._sending = threading.Lock()
         self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def why_closed(self) -> str:
         """Return why the gate is closed, or an empty text."""
@@ -56,15 +57,18 @@ class CanaryWatch:
 
     def start(self) -> None:
         """Send it from now on."""
-        threading.Thread(target=self._run, name="canary", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="canary", daemon=True)
+        self._thread.start()
 
     def unready(self) -> str | None:
         """Say why the gate is closed, or None."""
         return self.why_closed() or None
 
-    def stop(self, timeout_s: float) -> None:  # noqa: ARG002 - a component's
-        """Let the thread go."""
+    def stop(self, timeout_s: float) -> None:
+        """Let the thread end: a process that ends within a model's run is aborted."""
         self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
