@@ -1,6 +1,14 @@
 #!/usr/bin/env bash
-# make soak: the long proofs, beside those of make test; the figures go to bench/.
+# make soak: the long proofs and all benches. Rows go to bench/soak.tsv, figures to bench/figures.jsonl: commit them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LAMPLIGHT_SOAK=1
-exec .venv/bin/pytest -q -m soak --timeout 3600 "$@"
+mkdir -p .cache
+status=0
+.venv/bin/pytest -q -m soak --timeout 3600 --junitxml .cache/soak.xml "$@" || status=$?
+.venv/bin/python bench/record.py soak .cache/soak.xml
+for name in bus detect ingest; do
+    .venv/bin/lamplight bench "$name" --json | .venv/bin/python bench/record.py figures || status=$?
+done
+.venv/bin/python bench/up.py --json | .venv/bin/python bench/record.py figures || status=$?
+exit "$status"
