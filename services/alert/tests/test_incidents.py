@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from google.protobuf.descriptor import Descriptor
 from lamplight.alert.v1 import alert_pb2
 from lamplight.rule.v1 import rule_pb2
 from lamplight_alert.handlers.incidents import IncidentsHandler
@@ -100,6 +101,21 @@ def test_a_life(handler: IncidentsHandler, film: Any) -> None:
         ["underpass"],
         ["desk"],
     )
+
+
+def enums_of(message: Descriptor, path: str = "") -> list[str]:
+    """Return the paths of all enum fields of a message and of those that it holds."""
+    found = [f"{path}{field.name}" for field in message.fields if field.enum_type is not None]
+    held = [(field.name, field.message_type) for field in message.fields if field.message_type is not None]
+    return [*found, *(enum for name, inner in held for enum in enums_of(inner, f"{path}{name}."))]
+
+
+def test_enums_are_told_as_the_words_that_users_write(handler: IncidentsHandler, film: Any) -> None:
+    """What an alert is about is `thing` wherever it is said; a new enum must be put into words as well."""
+    assert enums_of(alert_pb2.Alert.DESCRIPTOR) == ["subject.over"]
+    (out,) = of_topic("alerts", handler.handle([condition(1, 20, film)]))
+    data = film.event_of(out)["data"]
+    assert (data["over"], data["subject"]["over"]) == ("thing", "thing")
 
 
 def test_what_is_open_now(handler: IncidentsHandler, film: Any) -> None:

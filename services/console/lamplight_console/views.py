@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from lamplight.camera.v1 import camera_pb2
@@ -15,8 +16,24 @@ _STATE_PREFIX = "STATE_"
 
 
 def plain(message: Message) -> dict[str, Any]:
-    """Return a message by its proto names."""
-    return MessageToDict(message, preserving_proto_field_name=True)
+    """Return a message by its proto names, its enums as the words that users write: OVER_THING is `thing`."""
+    return _in_words(MessageToDict(message, preserving_proto_field_name=True), message.DESCRIPTOR)
+
+
+def _in_words(shown: Mapping[str, Any], kind: Descriptor) -> dict[str, Any]:
+    return {name: _field_in_words(value, kind.fields_by_name[name]) for name, value in shown.items()}
+
+
+def _field_in_words(value: Any, field: FieldDescriptor) -> Any:
+    if isinstance(value, list):
+        return [_field_in_words(each, field) for each in value]
+    if field.enum_type is not None and isinstance(value, str):
+        # By the style of protobuf the first value is `<PREFIX>_UNSPECIFIED`.
+        prefix = field.enum_type.values[0].name.removesuffix("UNSPECIFIED")
+        return value.removeprefix(prefix).lower().replace("_", "-")
+    kind = field.message_type
+    is_message = kind is not None and not kind.GetOptions().map_entry and isinstance(value, dict)
+    return _in_words(value, kind) if is_message else value
 
 
 def camera_view(camera: camera_pb2.Camera, state: camera_pb2.CameraState | None) -> dict[str, Any]:
