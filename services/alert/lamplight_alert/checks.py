@@ -120,7 +120,8 @@ def _or_apply(destination: str, known: Known) -> str:
 def _rule_warnings(rule: rule_pb2.Rule, known: Known) -> list[str]:
     chosen = [camera for camera in known.cameras if selects(rule.cameras, camera.id, camera.labels)]
     if not chosen:
-        return [f"rule {rule.id}: no camera is chosen by {list(rule.cameras)} yet"]
+        wanted = f"by {', '.join(rule.cameras)}" if rule.cameras else "(it is for all cameras, and there is none)"
+        return [f"rule {rule.id}: no camera is chosen yet {wanted}"]
     if rule.over not in OVERS:
         return []
     zones = {zone.id for camera in chosen for zone in camera.zones}

@@ -115,9 +115,11 @@ def test_odd_names_are_warnings(film: Any) -> None:
         "did you mean 'bus_lane'?",
     ]
     assert warnings[3:] == (
-        "rule nowhere: no camera is chosen by ['x'] yet",
+        "rule nowhere: no camera is chosen yet by x",
         "only the alerts topic is served yet: desk kept, nothing is delivered there",
     )
+    nobody = "no camera is chosen yet (it is for all cameras, and there is none)"
+    assert check_rules([rule()], known([], (), COUNTABLE))[1] == (f"rule rule: {nobody}",)
     right = rule(when='thing.class_name in ["car", "suitcase"] && "bus_lane" in thing.zones')
     assert check_rules([right], known(cameras, (), COUNTABLE)) == ((), ())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Self, TypeVar
 
 from lamplight.camera.v1 import camera_pb2, camera_pb2_grpc
 from lamplight.rule.v1 import rule_pb2, rule_pb2_grpc
+from lamplight_contracts.selectors import selects
 from lamplight_kit.errors import BadInput, Problem
 
 from lamplight_cli.adapters.calls import call, calling
@@ -20,6 +22,9 @@ from lamplight_cli.files.rules import RulesFile, read_rules
 from lamplight_cli.where import Where
 
 _T = TypeVar("_T")
+# Cameras reach alert by their topic, some tenths of a second after ingest has answered.
+_SETTLE_S = 10.0
+_LOOK_EVERY_S = 0.3
 
 
 def _kept(problems: list[Problem], read: Callable[[Path], _T], path: Path | None) -> _T | None:
@@ -74,15 +79,47 @@ def apply(wishes: Wishes, where: Where) -> Applied:
     Raises `BadInput` at the user's own lines, or `CallFailedError`.
     """
     lines: list[str] = []
+    said: Sequence[str] = ()
+    cameras: Sequence[camera_pb2.Camera] = ()
     if wishes.destinations:
-        kept, warnings = apply_destinations(wishes.destinations, where)
-        lines += [f"destinations: {_ids(kept)} applied", *warnings]
+        kept, said = apply_destinations(wishes.destinations, where)
+        lines += [f"destinations: {_ids(kept)} applied", *said]
     if wishes.cameras:
-        lines.append(f"cameras: {_ids(apply_cameras(wishes.cameras, where))} applied")
+        cameras = apply_cameras(wishes.cameras, where)
+        lines.append(f"cameras: {_ids(cameras)} applied")
     if wishes.rules:
-        rules, warnings = apply_rules(wishes.rules, where)
-        lines += [f"rules: {_ids(rules)} applied", *warnings]
+        rules, warnings = _apply_rules_to(cameras, wishes.rules, where)
+        lines += [f"rules: {_ids(rules)} applied", *_unsaid(warnings, said)]
     return Applied(lines)
+
+
+def _apply_rules_to(
+    cameras: Sequence[camera_pb2.Camera], file: RulesFile, where: Where
+) -> tuple[Sequence[rule_pb2.Rule], Sequence[str]]:
+    """Apply rules to `cameras` just applied, again (which changes nothing) until alert's warnings know of these."""
+    until_s = time.monotonic() + _SETTLE_S
+    rules, warnings = apply_rules(file, where)
+    while is_behind(warnings, file.rules, cameras) and time.monotonic() < until_s:
+        time.sleep(_LOOK_EVERY_S)
+        rules, warnings = apply_rules(file, where)
+    return rules, warnings
+
+
+def is_behind(warnings: Sequence[str], rules: Sequence[rule_pb2.Rule], cameras: Sequence[camera_pb2.Camera]) -> bool:
+    """Tell whether a warning misses one of `cameras`, or a zone of theirs, that a rule does choose."""
+    for rule in rules:
+        chosen = [camera for camera in cameras if selects(rule.cameras, camera.id, camera.labels)]
+        missed = [f"zone {zone.id!r} is none" for camera in chosen for zone in camera.zones]
+        missed += ["no camera is chosen"] if chosen else []
+        if any(warning.startswith(f"rule {rule.id}: {words}") for words in missed for warning in warnings):
+            return True
+    return False
+
+
+def _unsaid(warnings: Sequence[str], said: Sequence[str]) -> Sequence[str]:
+    """Return the warnings that do not begin, up to their colon, as one that was said before."""
+    heads = {warning.partition(":")[0] for warning in said}
+    return [warning for warning in warnings if warning.partition(":")[0] not in heads]
 
 
 def apply_cameras(file: CamerasFile, where: Where) -> Sequence[camera_pb2.Camera]:

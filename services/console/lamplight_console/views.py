@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.json_format import MessageToDict
@@ -17,7 +17,7 @@ _STATE_PREFIX = "STATE_"
 
 def plain(message: Message) -> dict[str, Any]:
     """Return a message by its proto names, its enums as the words that users write: OVER_THING is `thing`."""
-    return _in_words(MessageToDict(message, preserving_proto_field_name=True), message.DESCRIPTOR)
+    return _in_words(MessageToDict(message, preserving_proto_field_name=True), cast("Descriptor", message.DESCRIPTOR))
 
 
 def _in_words(shown: Mapping[str, Any], kind: Descriptor) -> dict[str, Any]:
@@ -32,8 +32,9 @@ def _field_in_words(value: Any, field: FieldDescriptor) -> Any:
         prefix = field.enum_type.values[0].name.removesuffix("UNSPECIFIED")
         return value.removeprefix(prefix).lower().replace("_", "-")
     kind = field.message_type
-    is_message = kind is not None and not kind.GetOptions().map_entry and isinstance(value, dict)
-    return _in_words(value, kind) if is_message else value
+    if kind is None or kind.GetOptions().map_entry or not isinstance(value, dict):
+        return value
+    return _in_words(value, kind)
 
 
 def camera_view(camera: camera_pb2.Camera, state: camera_pb2.CameraState | None) -> dict[str, Any]:
