@@ -40,7 +40,11 @@ class Moment:
 
 @dataclass(frozen=True)
 class Life:
-    """Where a camera stands: its state since when and why; `heard_s` is the last sign of it on the counting clock."""
+    """Where a camera stands: its state since when and why; `heard_s` is the last sign of it on the counting clock.
+
+    `failures` counts those of the latest kind alone, away or refused (`was_refusal`): an outage is no reason to ask
+    less often a camera that then says no once.
+    """
 
     state: State
     since_ns: int
@@ -48,6 +52,7 @@ class Life:
     heard_s: float
     live_since_s: float = 0.0
     failures: int = 0
+    was_refusal: bool = False
     over: bool = False
 
     @property
@@ -94,8 +99,16 @@ def failed(life: Life, now: Moment, *, is_refusal: bool, reason: str) -> Life:
     first_loss = life.state is State.LIVE and life.failures == 0 and not is_refusal
     state = State.CONNECTING if first_loss else State.REFUSED if is_refusal else State.GONE
     since_ns = life.since_ns if state is life.state else now.at_ns
-    count = life.failures + 1
-    return replace(life, state=state, since_ns=since_ns, reason=reason, heard_s=now.monotonic_s, failures=count)
+    count = life.failures + 1 if life.was_refusal is is_refusal else 1
+    return replace(
+        life,
+        state=state,
+        since_ns=since_ns,
+        reason=reason,
+        heard_s=now.monotonic_s,
+        failures=count,
+        was_refusal=is_refusal,
+    )
 
 
 def ended(life: Life, now: Moment, reason: str) -> Life:
@@ -106,8 +119,8 @@ def ended(life: Life, now: Moment, reason: str) -> Life:
 def retry_after_s(life: Life, roll: float) -> float:
     """Return how long to wait before the next try; `roll`, 0 to 1, spreads those that fell together.
 
-    Doubles with every failure up to a bound, and waits between half of that and all of it. A refusal waits longer,
-    since asking a camera that says no locks accounts.
+    Doubles with every failure of its kind up to a bound, and waits between half of that and all of it. A refusal waits
+    longer, since asking a camera that says no locks accounts.
     """
     refused = life.state is State.REFUSED
     first_s, most_s = (REFUSED_FIRST_S, REFUSED_MOST_S) if refused else (AWAY_FIRST_S, AWAY_MOST_S)

@@ -143,16 +143,16 @@ def test_a_status_says_refused_or_away(status: int, expected: type[Exception]) -
 
 
 @pytest.mark.parametrize(
-    ("body", "expected"),
+    ("body", "kind", "expected"),
     [
-        (b"<html>login</html>", "neither JPEG nor PNG"),
-        (b"", "neither JPEG nor PNG"),
-        (bytes(20_000), "more than 10000"),
+        (b"<html>starting</html>", SourceAway, "neither JPEG nor PNG"),
+        (b"", SourceAway, "neither JPEG nor PNG"),
+        (bytes(20_000), SourceRefused, "more than 10000"),
     ],
 )
-def test_what_is_no_picture_is_refused(body: bytes, expected: str) -> None:
-    """Told by its first bytes, and by its size before it is whole."""
-    with serving(lambda h: say(h, 200, body)) as camera, pytest.raises(SourceRefused, match=expected):
+def test_what_is_no_picture_is_not_taken(body: bytes, kind: type[Exception], expected: str) -> None:
+    """Told by its first bytes, which the next answer may mend, and by its size before it is whole."""
+    with serving(lambda h: say(h, 200, body)) as camera, pytest.raises(kind, match=expected):
         first(source(camera), 1)
 
 

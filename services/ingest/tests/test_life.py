@@ -124,6 +124,19 @@ def test_retries_wait_longer_and_longer_within_bounds(failures: int, roll: float
     assert lives.retry_after_s(life, 1) == pytest.approx(2 * lives.retry_after_s(life, 0))
 
 
+@pytest.mark.parametrize(("many", "other", "first_s"), [("away", "refused", 10.0), ("refused", "away", 1.0)])
+def test_failures_of_one_kind_do_not_lengthen_the_wait_of_the_other(many: str, other: str, first_s: float) -> None:
+    """A camera that says no once after an outage is not left for minutes; nor one that is gone after refusals."""
+    told = [(float(at), many) for at in range(8)]
+    assert lives.retry_after_s(after(*told, (8, other)), 1) == first_s
+    assert lives.retry_after_s(after(*told, (8, other), (9, other)), 1) == 2 * first_s
+
+
+def test_a_refusal_between_is_still_a_failure() -> None:
+    """A camera that has failed in either way is not first lost again, but gone."""
+    assert after((1, "refused"), (2, "pictured"), (3, "away")).state is State.GONE
+
+
 @given(st.lists(st.integers(-(10**12), 10**12), max_size=30))
 def test_the_keyframe_interval_is_a_mean_of_what_came(steps_ns: list[int]) -> None:
     """It lies among the steps that tell something; nonsense moves nothing."""

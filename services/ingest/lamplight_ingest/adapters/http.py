@@ -128,8 +128,9 @@ class HttpSource:
     def _checked(self, body: bytes) -> tuple[str, bytes]:
         codec = bitstream.still_codec(body)
         if codec is None:
+            # Away, not refused: cameras answer so while they start or are overloaded, and asking again mends it.
             text = self._client.said(f"{len(body)} bytes that are neither JPEG nor PNG found, one of them expected")
-            raise SourceRefused(text)
+            raise SourceAway(text)
         return codec, body
 
     def _stream(self, response: httpx.Response, delimiter: bytes) -> Iterator[Picture]:
