@@ -272,6 +272,7 @@ def test_regions_fit_their_topic_even_of_noise(room: Room) -> None:
     (region,) = regions(result)
     assert region.ByteSize() <= 65_536
     shown = cv2.imdecode(np.frombuffer(region.picture, np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None
     assert max(shown.shape) == 512
     assert np.abs(shown[40:150, 40:280].astype(int) - 127).mean() < 3
 
