@@ -10,7 +10,7 @@ import platform
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from xml.etree import ElementTree as ET  # noqa: N817 - its usual name
+from xml.etree import ElementTree as ET
 
 HERE = Path(__file__).parent
 HEADER = "date\tmachine\ttest\tseconds\tresult\n"
