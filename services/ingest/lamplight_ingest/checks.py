@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
 from lamplight.camera.v1 import camera_pb2
+from lamplight_contracts.secrets import has_secret, scrub
 from lamplight_kit.errors import Problem
 
 from lamplight_ingest import doors as addresses
@@ -57,31 +58,41 @@ def _camera(path: str, camera: camera_pb2.Camera, doors: Doors) -> Problems:
 
 
 def _source(path: str, source: str, doors: Doors) -> Problems:
-    if addresses.has_user(source):
-        # The value is not repeated: it may be a password.
+    if has_secret(source, whole=True):
         cure = "take it out of the address, put user:password into a secret and name that under credentials"
-        yield Problem(path, "***", "a URL without user and password", cure)
+        yield Problem(path, _shown(source), "an address without user and password", cure)
         return
     try:
         address = addresses.parse(source)
     except ValueError as error:
-        yield Problem(path, source[:100], str(error), "write rtsp(s)://…, http(s)://…, or the path of a file or folder")
+        yield Problem(path, _shown(source), str(error), "write rtsp(s)://…, http(s)://…, or the path of a file or folder")
         return
     closed = doors.why_closed(address)
     if closed is not None:
-        yield Problem(path, source[:100], "a source that ingest may ask", closed)
+        yield Problem(path, _shown(source), "a source that ingest may ask", closed)
 
 
 def _texts(path: str, camera: camera_pb2.Camera) -> Problems:
     for name, text in (("name", camera.name), ("purpose", camera.purpose)):
         if len(text) > MAX_TEXT:
             yield Problem(f"{path}.{name}", f"{len(text)} characters", f"at most {MAX_TEXT}", "say it shorter")
+        yield from _open_text(f"{path}.{name}", text)
     for index, label in enumerate(camera.labels):
         if not 1 <= len(label) <= 63 or label != label.strip():
             expected = "1 to 63 characters without spaces around"
-            yield Problem(f"{path}.labels[{index}]", label[:100], expected, "mend the label")
+            yield Problem(f"{path}.labels[{index}]", _shown(label), expected, "mend the label")
+        yield from _open_text(f"{path}.labels[{index}]", label)
     if len(camera.labels) > MAX_AREAS:
         yield Problem(f"{path}.labels", str(len(camera.labels)), f"at most {MAX_AREAS}", "use fewer labels")
+
+
+def _open_text(path: str, text: str) -> Problems:
+    if has_secret(text):
+        yield Problem(path, _shown(text), "a text without a URL's user or password", "take them out of it")
+
+
+def _shown(text: str) -> str:
+    return scrub(text, whole=has_secret(text, whole=True))[:100]
 
 
 def _place(path: str, camera: camera_pb2.Camera) -> Problems:
@@ -109,7 +120,7 @@ def _time_zone(path: str, name: str) -> Problems:
     if name not in known:
         near = get_close_matches(name, sorted(known), 1)
         cure = f"did you mean {near[0]}?" if near else "write UTC, or the name of a place's zone"
-        yield Problem(path, name[:100], "an IANA time zone such as Europe/London", cure)
+        yield Problem(path, _shown(name), "an IANA time zone such as Europe/London", cure)
 
 
 def _zones(path: str, camera: camera_pb2.Camera) -> Problems:
@@ -167,7 +178,7 @@ def _number(path: str, value: float, least: float, most: float, unit: str) -> Pr
 
 def _identifier(path: str, text: str) -> Problems:
     if not _ID.fullmatch(text):
-        yield Problem(path, text[:100], _ID_EXPECTED, "choose another id")
+        yield Problem(path, _shown(text), _ID_EXPECTED, "choose another id")
 
 
 def _repeated(path: str, ids: Sequence[str]) -> Problems:
@@ -175,4 +186,4 @@ def _repeated(path: str, ids: Sequence[str]) -> Problems:
     for index, found in enumerate(ids):
         if found and first.setdefault(found, index) != index:
             expected = f"an id of its own, {path}[{first[found]}] has this one"
-            yield Problem(f"{path}[{index}].id", found[:100], expected, "give each an id of its own")
+            yield Problem(f"{path}[{index}].id", _shown(found), expected, "give each an id of its own")

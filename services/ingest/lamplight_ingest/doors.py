@@ -101,7 +101,10 @@ def parse(source: str) -> Address:
 
 
 def has_user(source: str) -> bool:
-    """Tell whether a URL carries a user or a password, which it never may; a broken one with an @ counts."""
+    """Tell whether a server's URL names a user, which we never follow; a broken one with an @ counts.
+
+    What people write is asked of `lamplight_contracts.secrets` instead: a server's own redirects may carry a token.
+    """
     if "://" not in source:
         return False
     try:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
-_USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)\S*@")  # rather too much than a password with a slash
-_HIDDEN = "***"
+from lamplight_contracts import secrets as addresses
+
 _MIN_SECRET = 3
 _MAX_TEXT = 300
 
@@ -15,8 +14,8 @@ _MAX_TEXT = 300
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     """Return `text` as one short line without any of `secrets`, plain or percent-encoded, and without URL users."""
     for secret in sorted({form for known in secrets for form in _forms(known)}, key=len, reverse=True):
-        text = text.replace(secret, _HIDDEN)
-    line = " ".join(_USERINFO.sub(rf"\g<scheme>{_HIDDEN}@", text).split())
+        text = text.replace(secret, addresses.HIDDEN)
+    line = " ".join(addresses.scrub(text).split())
     return line if len(line) <= _MAX_TEXT else f"{line[: _MAX_TEXT - 1]}…"
 
 

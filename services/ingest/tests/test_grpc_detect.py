@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -188,6 +189,24 @@ def test_a_detect_that_dies_is_found_again_and_begins_with_a_keyframe() -> None:
                 assert told.dropped_seqs[-1] == (2, "moved")
                 sink.offer(frame(3))
                 until(lambda: [taken.seq for taken in again.detect.frames] == [3])
+
+
+def test_a_detect_that_dies_leaves_nothing_running() -> None:
+    """No task or generator of a broken stream is left for the collector to complain of."""
+    complaints: list[str] = []
+    with contextlib.ExitStack() as first, streams(first.enter_context(serving(Detect())).address) as (sink, told):
+        sink._loop.set_exception_handler(lambda _, context: complaints.append(str(context)))
+        until(lambda: sink.unready() is None)
+        sink.offer(frame(0))
+        until(lambda: len(told.verdicts) == 1)
+        first.close()
+        until(lambda: sink.unready() is not None)
+        until(lambda: len(asyncio.all_tasks(sink._loop)) <= 3)
+        for _ in range(3):
+            gc.collect()
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), sink._loop).result(10)
+    gc.collect()
+    assert complaints == []
 
 
 def test_each_camera_sticks_to_one_replica_until_that_dies() -> None:

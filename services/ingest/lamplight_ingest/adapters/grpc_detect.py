@@ -186,11 +186,12 @@ class Link:
 
     async def _stream(self) -> None:
         async with channel(self.address, self._token) as to_detect:
-            call = frame_pb2_grpc.FrameServiceStub(to_detect).StreamFrames()
+            upwards = _Upwards()
+            call = frame_pb2_grpc.FrameServiceStub(to_detect).StreamFrames(upwards)
             try:
-                await call.write(frame_pb2.StreamFramesRequest())
+                await upwards.put(frame_pb2.StreamFramesRequest())
                 await self._first_credit(call)
-                writer = asyncio.create_task(self._write(call))
+                writer = asyncio.create_task(self._write(upwards))
                 reader = asyncio.create_task(self._read(call))
                 try:
                     done, _ = await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
@@ -201,6 +202,7 @@ class Link:
                         task.cancel()
                     await asyncio.gather(writer, reader, return_exceptions=True)
             finally:
+                upwards.end()
                 call.cancel()
 
     async def _first_credit(self, call: Any) -> None:
@@ -238,7 +240,7 @@ class Link:
                 return time.monotonic() - sent_s
         return 0.0
 
-    async def _write(self, call: Any) -> None:
+    async def _write(self, upwards: _Upwards) -> None:
         while True:
             self._awake.clear()
             while self._credit > 0 and len(self._unanswered) < self._window:
@@ -247,12 +249,45 @@ class Link:
                     break
                 self._credit -= 1
                 self._unanswered.append((_without_picture(frame), time.monotonic()))
-                await call.write(frame_pb2.StreamFramesRequest(frame=frame))
+                await upwards.put(frame_pb2.StreamFramesRequest(frame=frame))
                 self._streams.sent(frame)
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._awake.wait(), 1.0)
             if self._unanswered and time.monotonic() - self._heard_s > SILENCE_S:
                 raise ConnectionError
+
+
+class _Upwards:
+    """What goes up a stream, one request at a time, until its end.
+
+    gRPC reads it in a task of its own, which it does not cancel where the call has failed: only this end ends that
+    task. The call's own `write` has no such end, and leaves a waiting generator for the garbage collector to stumble on.
+    """
+
+    def __init__(self) -> None:
+        """Hold nothing yet."""
+        self._waiting: asyncio.Queue[frame_pb2.StreamFramesRequest | None] = asyncio.Queue(maxsize=1)
+
+    async def put(self, request: frame_pb2.StreamFramesRequest) -> None:
+        """Hand over `request`; waits until the one before was taken."""
+        await self._waiting.put(request)
+
+    def end(self) -> None:
+        """Let the reader end; a request that was not taken is lost."""
+        if self._waiting.full():
+            self._waiting.get_nowait()
+        self._waiting.put_nowait(None)
+
+    def __aiter__(self) -> _Upwards:
+        """Return itself: there is one reader."""
+        return self
+
+    async def __anext__(self) -> frame_pb2.StreamFramesRequest:
+        """Return the next request, or end."""
+        request = await self._waiting.get()
+        if request is None:
+            raise StopAsyncIteration
+        return request
 
 
 def _without_picture(frame: frame_pb2.Frame) -> frame_pb2.Frame:

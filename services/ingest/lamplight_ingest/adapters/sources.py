@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lamplight.camera.v1 import camera_pb2
+from lamplight_contracts.secrets import has_secret
 from lamplight_kit.clock import Clock
 
 from lamplight_ingest import doors as addresses
@@ -59,7 +60,7 @@ class Sources:
         )
 
     def _address(self, camera: camera_pb2.Camera) -> Address:
-        if addresses.has_user(camera.source):
+        if has_secret(camera.source, whole=True):
             text = "a user or password found in the source, a secret expected; name it under credentials"
             raise SourceRefused(text)
         try:
