@@ -10,7 +10,6 @@ from lamplight_kit.audit import Auditor
 from lamplight_kit.clock import SystemClock
 from lamplight_kit.errors import BadInput
 from lamplight_kit.kafka import KafkaOutbox, Stage, Table, Tables
-from lamplight_kit.kafka.types import TableView
 from lamplight_kit.rpc import Tokens
 from lamplight_kit.service import Component
 
@@ -22,6 +21,7 @@ from lamplight_alert.checks import Known, check_rules
 from lamplight_alert.classes import COUNTABLE, STANDING
 from lamplight_alert.conditions_check import ConditionCheck
 from lamplight_alert.handlers.conditions import ConditionsHandler
+from lamplight_alert.handlers.conditions import Tables as ConditionsTables
 from lamplight_alert.handlers.incidents import IncidentsHandler
 from lamplight_alert.handlers.rules import RulesHandler
 from lamplight_alert.local import FixedTable, LocalAlert
@@ -49,14 +49,17 @@ def local(
     numbered = [rule_pb2.Rule.FromString(rule.SerializeToString()) for rule in rules]
     for rule in numbered:
         rule.version = rule.version or 1
-    conditions = conditions_handler(FixedTable(cameras), FixedTable(numbered), countable)
+    tables = ConditionsTables(FixedTable(cameras), FixedTable(()), FixedTable(numbered))
+    conditions = conditions_handler(tables, countable)
     return LocalAlert(conditions, IncidentsHandler(namespace), warnings)
 
 
 def build(settings: AlertSettings) -> Sequence[Component]:
     """Return the parts of an alert process, in the order in which they start."""
     bus, clock = settings.bus(), SystemClock()
-    cameras, rules, destinations = Table("cameras"), Table("rules"), Table("destinations")
+    cameras, states, rules, destinations = (
+        Table(topic) for topic in ("cameras", "camera-states", "rules", "destinations")
+    )
     outbox = KafkaOutbox(bus, "alert", ["commands", "audit"])
     api = RuleApi(
         ApiTables(cameras, rules, destinations),
@@ -64,11 +67,11 @@ def build(settings: AlertSettings) -> Sequence[Component]:
         lambda rows, ids: known(rows, ids, settings.countable_classes),
         settings.apply_timeout_s,
     )
-    conditions = conditions_handler(cameras, rules, settings.countable_classes)
+    conditions = conditions_handler(ConditionsTables(cameras, states, rules), settings.countable_classes)
     incidents = IncidentsHandler(settings.namespace, metrics.told)
     return [
         outbox,
-        Tables(bus, [cameras, rules, destinations]),
+        Tables(bus, [cameras, states, rules, destinations]),
         Stage(bus, "alert.rules", ["commands"], RulesHandler(), state=["rules", "destinations"]),
         Stage(bus, "alert.conditions", ["observations", "matches"], conditions, state=["clocks"]),
         Stage(bus, "alert.incidents", ["conditions"], incidents, state=["incidents"]),
@@ -82,7 +85,7 @@ def known(cameras: Sequence[camera_pb2.Camera], destination_ids: Collection[str]
     return Known(cameras, destination_ids, check, opening_hours.fault)
 
 
-def conditions_handler(cameras: TableView, rules: TableView, countable: Collection[str]) -> ConditionsHandler:
+def conditions_handler(tables: ConditionsTables, countable: Collection[str]) -> ConditionsHandler:
     """Return the handler of the second stage."""
     rulebook = Rulebook(cel.compile_condition, opening_hours.compile_schedule, countable)
-    return ConditionsHandler(rulebook, cel.prepare, cameras, rules, metrics.dropped)
+    return ConditionsHandler(rulebook, cel.prepare, tables, metrics.dropped)

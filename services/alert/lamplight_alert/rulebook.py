@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -17,8 +18,9 @@ InSchedule = Callable[[int], bool]
 Compile = Callable[[str], Condition]
 CompileSchedule = Callable[[str, camera_pb2.Camera], InSchedule]
 
-# A source is sampled at the latest every `max_gap_s`, so one lost picture must not make a clock stale; 5 s more for
-# what lies between a picture and its observation, and for a source's clock (taken when within 5 s of receipt).
+# A source is sampled at the latest every `max_gap_s`, or at each keyframe where these are further apart, so one lost
+# picture must not make a clock stale; 5 s more for what lies between a picture and its observation, and for a source's
+# clock (taken when within 5 s of receipt).
 _SLACK_NS = 5 * NS_PER_S
 _DEFAULT_MAX_GAP_S = 30.0
 _DEFAULT_EVIDENCE_EVERY_S = 300.0
@@ -59,7 +61,7 @@ class Rulebook:
         self._compile_condition = compile_condition
         self._compile_schedule = compile_schedule
         self._rules: dict[str, tuple[rule_pb2.Rule, Condition]] = {}
-        self._bound: dict[str, tuple[camera_pb2.Camera, tuple[BoundRule, ...]]] = {}
+        self._bound: dict[str, tuple[camera_pb2.Camera, int, tuple[BoundRule, ...]]] = {}
 
     def update(self, rules: Mapping[str, rule_pb2.Rule]) -> None:
         """Take `rules` as those in force; compiles only what is new or has changed."""
@@ -71,13 +73,15 @@ class Rulebook:
         self._bound = {}
         self.zeros = dict.fromkeys(self._classes(), 0)
 
-    def of(self, camera: camera_pb2.Camera) -> tuple[BoundRule, ...]:
-        """Return the rules that `camera` is under, by id."""
+    def of(self, camera: camera_pb2.Camera, keyframe_interval_s: float = 0.0) -> tuple[BoundRule, ...]:
+        """Return the rules that `camera` is under, by id; its keyframes come so often, 0 where that is not known."""
+        # In whole seconds, since each new measure would bind them anew.
+        interval_s = math.ceil(keyframe_interval_s)
         held = self._bound.get(camera.id)
-        if held is None or held[0] != camera:
-            held = (camera, self._bind(camera))
+        if held is None or held[:2] != (camera, interval_s):
+            held = (camera, interval_s, self._bind(camera, interval_s))
             self._bound[camera.id] = held
-        return held[1]
+        return held[2]
 
     def _classes(self) -> Iterable[str]:
         """Return the classes that counts must hold: those that rules name, be they of another model than the default.
@@ -88,7 +92,7 @@ class Rulebook:
         named = [name for when in conditions for name in counted_classes(when)]
         return [*named, *(self._countable if any(map(takes_counts_whole, conditions)) else ())]
 
-    def _bind(self, camera: camera_pb2.Camera) -> tuple[BoundRule, ...]:
+    def _bind(self, camera: camera_pb2.Camera, keyframe_interval_s: int) -> tuple[BoundRule, ...]:
         chosen = sorted(self._rules.items())
         return tuple(
             BoundRule(
@@ -96,17 +100,18 @@ class Rulebook:
                 over=OVERS[rule.over],
                 holds=holds,
                 in_schedule=self._compile_schedule(rule.schedule, camera),
-                timing=_timing(rule, camera),
+                timing=_timing(rule, camera, keyframe_interval_s),
             )
             for _, (rule, holds) in chosen
             if selects(rule.cameras, camera.id, camera.labels)
         )
 
 
-def _timing(rule: rule_pb2.Rule, camera: camera_pb2.Camera) -> Timing:
+def _timing(rule: rule_pb2.Rule, camera: camera_pb2.Camera, keyframe_interval_s: int) -> Timing:
     evidence_every_s = camera.evidence_every_s or _DEFAULT_EVIDENCE_EVERY_S
-    max_gap_s = camera.sampling.max_gap_s or _DEFAULT_MAX_GAP_S
-    every_s = max(max_gap_s, evidence_every_s) if rule.over == rule_pb2.OVER_MATCH else max_gap_s
+    takes_all = camera.sampling.pictures == camera_pb2.Sampling.PICTURES_ALL
+    sampled_s = max(camera.sampling.max_gap_s or _DEFAULT_MAX_GAP_S, 0 if takes_all else keyframe_interval_s)
+    every_s = max(sampled_s, evidence_every_s) if rule.over == rule_pb2.OVER_MATCH else sampled_s
     return Timing(
         for_ns=round(rule.for_s * NS_PER_S),
         clear_ns=round(rule.clear_s * NS_PER_S),

@@ -16,7 +16,7 @@ from lamplight.region.v1 import region_pb2
 from lamplight.rule.v1 import rule_pb2
 from lamplight_alert.bootstrap import conditions_handler
 from lamplight_alert.classes import COUNTABLE
-from lamplight_alert.handlers.conditions import ConditionsHandler
+from lamplight_alert.handlers.conditions import ConditionsHandler, Tables
 from lamplight_kit.kafka.types import Outgoing, Record
 
 NS = 1_000_000_000
@@ -59,13 +59,13 @@ class World:
             place=camera_pb2.GeoPlace(lon=-0.09, lat=51.52),
         )
         self.cameras = Rows(**{"canal-12": self.camera})
-        self.rules = Rows()
+        self.rules, self.states = Rows(), Rows()
         self.handler = self.fresh_handler()
         self._seq = 0
 
     def fresh_handler(self) -> ConditionsHandler:
         """Return a handler that knows nothing yet."""
-        return conditions_handler(self.cameras, self.rules, COUNTABLE)
+        return conditions_handler(Tables(self.cameras, self.states, self.rules), COUNTABLE)
 
     def rule(self, over: str, when: str, **fields: Any) -> rule_pb2.Rule:
         """Put a rule in force."""

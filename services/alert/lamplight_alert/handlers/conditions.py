@@ -45,6 +45,19 @@ class _Held:
     camera: camera_pb2.Camera | None = None
 
 
+@dataclass(frozen=True)
+class Tables:
+    """What is read whole: cameras, what ingest says of them, and rules."""
+
+    cameras: TableView
+    states: TableView
+    rules: TableView
+
+    def are_ready(self, timeout_s: float) -> bool:
+        """Wait at most `timeout_s` for each until all have been read."""
+        return all(table.wait_ready(timeout_s) for table in (self.cameras, self.states, self.rules))
+
+
 class ConditionsHandler:
     """Moves clocks by observations, matches and ticks; pure but for its state, which `clocks` holds."""
 
@@ -52,16 +65,15 @@ class ConditionsHandler:
         self,
         rulebook: Rulebook,
         prepare: Prepare,
-        cameras: TableView,
-        rules: TableView,
+        tables: Tables,
         on_dropped: Callable[[str], None] = lambda _reason: None,
     ) -> None:
-        """Read `cameras` and `rules` whole; `on_dropped` hears why an observation was of no use."""
+        """Read `tables` whole; `on_dropped` hears why an observation was of no use."""
         self._rulebook = rulebook
         self._prepare = prepare
         self._lens = Lens(prepare, {})
-        self._cameras = cameras
-        self._rules = rules
+        self._cameras = tables.cameras
+        self._tables = tables
         self._on_dropped = on_dropped
         self._held: dict[int, dict[str, _Held]] = {}
 
@@ -82,10 +94,10 @@ class ConditionsHandler:
 
     def handle(self, batch: Sequence[Record]) -> Sequence[Outgoing]:
         """Return the conditions that changed, in order, then the clocks that did; Retry until the tables are read."""
-        if not (self._cameras.wait_ready(_TABLES_WAIT_S) and self._rules.wait_ready(_TABLES_WAIT_S)):
-            message = "cameras and rules are not all read yet; is Kafka there?"
+        if not self._tables.are_ready(_TABLES_WAIT_S):
+            message = "cameras, their states and rules are not all read yet; is Kafka there?"
             raise Retry(message)
-        self._rulebook.update(cast("dict[str, rule_pb2.Rule]", dict(self._rules.items())))
+        self._rulebook.update(cast("dict[str, rule_pb2.Rule]", dict(self._tables.rules.items())))
         self._lens = Lens(self._prepare, self._rulebook.zeros)
         told: list[Outgoing] = []
         for record in batch:
@@ -115,7 +127,7 @@ class ConditionsHandler:
             return self._drop(refused)
         if seen.picture_key:
             held.picture = Picture(seen.picture_key, seen.picture_at_ns)
-        rules = self._rulebook.of(camera)
+        rules = self._rules_of(camera)
         scene = Scene(self._lens, camera_view(camera, LIVE, seen), thing_views(seen), zone_views(camera, seen))
         told = held.run.settle(rules, _zone_ids(camera), seen.at_ns)
         told += held.run.look(rules, scene, seen.at_ns)
@@ -130,7 +142,7 @@ class ConditionsHandler:
         if camera is None:
             # Kept for the moment that its configuration, on its way by another topic, arrives.
             return _removed(held, changed.at_ns)
-        rules = self._rulebook.of(camera)
+        rules = self._rules_of(camera)
         told = held.run.settle(rules, _zone_ids(camera), changed.at_ns)
         told += held.run.judge_state(rules, self._without_picture(held, camera), changed.at_ns)
         if changed.state != LIVE:
@@ -146,7 +158,7 @@ class ConditionsHandler:
         held, camera = self._of(partition, camera_id)
         if camera is None:
             return _removed(held, at_ns)
-        rules = self._rulebook.of(camera)
+        rules = self._rules_of(camera)
         told = held.run.settle(rules, _zone_ids(camera), at_ns)
         if held.run.state:
             told += held.run.judge_state(rules, self._without_picture(held, camera), at_ns)
@@ -163,7 +175,7 @@ class ConditionsHandler:
         refused = held.run.refuses(source.epoch, source.at_ns)
         if refused:
             return self._drop(refused)
-        rules = self._rulebook.of(camera)
+        rules = self._rules_of(camera)
         told = held.run.settle(rules, _zone_ids(camera), source.at_ns)
         told += self._judge_matches(held, rules, camera, matches)
         picture = Picture(source.picture_key, source.at_ns) if source.picture_key else held.picture
@@ -192,6 +204,11 @@ class ConditionsHandler:
                 source.at_ns,
             )
         ]
+
+    def _rules_of(self, camera: camera_pb2.Camera) -> tuple[BoundRule, ...]:
+        """Return the rules that `camera` is under, timed by how often its pictures come."""
+        state = cast("camera_pb2.CameraState | None", self._tables.states.get(camera.id))
+        return self._rulebook.of(camera, state.keyframe_interval_s if state is not None else 0.0)
 
     def _without_picture(self, held: _Held, camera: camera_pb2.Camera) -> Scene:
         return Scene(self._lens, camera_view(camera, held.run.state))
