@@ -11,8 +11,8 @@ from lamplight.camera.v1 import camera_pb2
 from lamplight_alert.camera_clocks import Told
 from lamplight_alert.convert import subject_message
 from lamplight_alert.ids import district_of, local_id
-from lamplight_alert.model import Change
-from lamplight_alert.sentences import summary
+from lamplight_alert.model import NS_PER_S, Change
+from lamplight_alert.sentences import resolved, summary
 
 _CHANGES: Mapping[Change, alert_pb2.Condition.Change.ValueType] = {
     Change.OPENED: alert_pb2.Condition.CHANGE_OPENED,
@@ -69,3 +69,11 @@ def _add_rule(message: alert_pb2.Condition, told: Told) -> None:
     if told.change is Change.OPENED and told.view is not None:
         zones = told.clock.subject.zone_ids
         message.summary = summary(told.rule.name, message.camera_name, told.view, zones)
+    elif told.change is Change.CLEARED:
+        message.summary = _resolved(told, told.rule.name, message.camera_name)
+
+
+def _resolved(told: Told, rule_name: str, camera_name: str) -> str:
+    clock = told.clock
+    held_s = ((clock.gone_since_ns or told.at_ns) - clock.since_ns) / NS_PER_S
+    return resolved(rule_name, camera_name, clock.subject.class_name, clock.subject.zone_ids, held_s, told.reason)

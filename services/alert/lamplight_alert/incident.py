@@ -8,6 +8,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from lamplight.alert.v1 import alert_pb2
 from lamplight.rule.v1 import rule_pb2
 
+from lamplight_alert.model import NS_PER_S
+from lamplight_alert.sentences import resolved
+
 _MAX_PICTURES = 8
 _OVERS: Mapping[int, str] = {
     rule_pb2.OVER_THING: "thing",
@@ -67,8 +70,16 @@ def changed(alert: alert_pb2.Alert, condition: alert_pb2.Condition) -> alert_pb2
     after.is_stale = condition.change == alert_pb2.Condition.CHANGE_STALE
     if is_cleared:
         after.resolved_at.CopyFrom(after.at)
+        after.summary = condition.summary or _ended(after)
     _cite(after, condition)
     return after
+
+
+def _ended(alert: alert_pb2.Alert) -> str:
+    """Say that `alert` is over where its rule or camera, and with it their names, are gone."""
+    subject, held_ns = alert.subject, alert.at.ToNanoseconds() - alert.since.ToNanoseconds()
+    zones = list(subject.zone_ids)
+    return resolved(alert.rule_name, alert.camera_name, subject.class_name, zones, held_ns / NS_PER_S, alert.reason)
 
 
 def _cite(alert: alert_pb2.Alert, condition: alert_pb2.Condition) -> None:

@@ -9,6 +9,17 @@ from lamplight_alert.scopes import CameraView, MatchView, ThingView, ZoneView
 
 _HEALTH = {"dark": "a dark picture", "card": "a card instead of a scene", "broken": "a broken picture"}
 
+# Of the default models' classes, those whose plural is not made by `s` or `es`.
+_PLURALS = {
+    "person": "people",
+    "sheep": "sheep",
+    "mouse": "mice",
+    "knife": "knives",
+    "skis": "skis",
+    "scissors": "scissors",
+    "broccoli": "broccoli",
+}
+
 
 def summary(rule_name: str, camera_name: str, view: View, zone_ids: Sequence[str]) -> str:
     """Say what was seen when a rule opened, as in `A car has stood in bus_lane on Canal Road for 20 s (rule)`."""
@@ -20,6 +31,20 @@ def summary(rule_name: str, camera_name: str, view: View, zone_ids: Sequence[str
         where = f"{_listed(zone_ids)} on {camera_name}" if zone_ids else camera_name
         return f"{rule_name}: {where} resembles {view.situation_id} (score {view.score:.2f})."
     return f"{rule_name}: {camera_name} {_camera(view)}."
+
+
+def resolved(
+    rule_name: str, camera_name: str, class_name: str, zone_ids: Sequence[str], held_s: float, reason: str
+) -> str:
+    """Say that a rule no longer holds, as in `Standing: a car in bus_lane on Canal Road, over after 34 s in all; gone`.
+
+    `class_name` is empty where it is not about a thing; `held_s` is how long the rule held.
+    """
+    where = f"{_listed(zone_ids)} on {camera_name}" if zone_ids else camera_name
+    if class_name:
+        where = f"{_article(class_name).lower()} {class_name} {'in' if zone_ids else 'on'} {where}"
+    ending = f"; {reason}" if reason else ""
+    return f"{rule_name}: {where}, over after {duration(held_s)} in all{ending}."
 
 
 def _thing(thing: ThingView, camera_name: str) -> str:
@@ -39,12 +64,22 @@ def _camera(camera: CameraView) -> str:
 
 
 def _counts(counts: Mapping[str, int] | None) -> str:
-    held = [f"{number} {name}" for name, number in sorted((counts or {}).items()) if number]
+    held = [
+        f"{number} {name if number == 1 else _plural(name)}"
+        for name, number in sorted((counts or {}).items())
+        if number
+    ]
     return _listed(held) if held else "nothing that is counted"
 
 
 def _listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _plural(noun: str) -> str:
+    if noun in _PLURALS:
+        return _PLURALS[noun]
+    return f"{noun}es" if noun.endswith(("s", "sh", "ch", "x")) else f"{noun}s"
 
 
 def _article(noun: str) -> str:

@@ -87,7 +87,7 @@ def test_a_crowd_must_hold_for_s(world: Any) -> None:
     crowd = {"bus_lane": {"person": 5, "car": 1}}
     assert not world.feed(world.seen(0, zones=crowd), world.seen(2, zones=crowd))
     (opened,) = world.feed(world.seen(4, zones=crowd))
-    assert opened.summary == "Crowd: bus_lane on Canal Road underpass holds 1 car and 5 person."
+    assert opened.summary == "Crowd: bus_lane on Canal Road underpass holds 1 car and 5 people."
     assert opened.since_ns < opened.at_ns
 
 

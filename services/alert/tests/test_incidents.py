@@ -91,7 +91,10 @@ def test_a_life(handler: IncidentsHandler, film: Any) -> None:
         "seen gone for 10 s",
     ]
     last = events[-1]["data"]
-    assert last["summary"] == "A car has stood."
+    assert [event["data"]["summary"] for event in events[:3]] == ["A car has stood."] * 3
+    assert last["summary"] == (
+        "Standing: a car in bus_lane on Canal Road underpass, over after 30 s in all; seen gone for 10 s."
+    )
     assert [picture["key"] for picture in last["pictures"]] == ["picture-20", "picture-40", "picture-50"]
     assert last["resolved_at"] > last["opened_at"]
     assert "resolved_at" not in events[0]["data"]
