@@ -99,10 +99,12 @@ class Fleet:
         run = self._run_of(verdict.camera_id, verdict.epoch)
         if run is not None:
             run.watch.wanting(verdict.wanted_gap_s)
-            if verdict.outcome == frame_pb2.Verdict.OUTCOME_REFUSED:
+            is_refused = verdict.outcome == frame_pb2.Verdict.OUTCOME_REFUSED
+            if is_refused:
                 run.watch.lost()  # what follows would build on a picture that detect does not have
-            if verdict.outcome == frame_pb2.Verdict.OUTCOME_REFUSED:
-                run.watch.lost()  # what follows would build on a picture that detect does not have
+            if run.watch.judged((verdict.reason or "no reason told") if is_refused else ""):
+                self._tell_state(run)
+                _log.info("camera", camera_id=run.camera.id, epoch=run.epoch, reason=run.life.reason)
 
     # -- the thread ----------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from enum import StrEnum
 
 AWAY_FIRST_S, AWAY_MOST_S = 1.0, 30.0
 REFUSED_FIRST_S, REFUSED_MOST_S = 10.0, 300.0
+PICTURES_COME = "pictures come"
 STEADY_S = 30.0
 """A camera that was live for this long is forgiven its earlier failures."""
 
@@ -80,10 +81,18 @@ def pictured(life: Life, now: Moment) -> Life:
         life,
         state=State.LIVE,
         since_ns=now.at_ns,
-        reason="pictures come",
+        reason=PICTURES_COME,
         heard_s=now.monotonic_s,
         live_since_s=now.monotonic_s,
     )
+
+
+def judged(life: Life, refused_because: str) -> Life:
+    """Detect refuses the pictures that come, or, where the reason is empty, takes them: a live camera stays live."""
+    if life.state is not State.LIVE:
+        return life
+    but = f", but detect refuses them: {refused_because}" if refused_because else ""
+    return replace(life, reason=f"{PICTURES_COME}{but}")
 
 
 def waited(life: Life, now: Moment, patience_s: float) -> Life:

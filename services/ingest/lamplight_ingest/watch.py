@@ -13,7 +13,9 @@ from lamplight_ingest import life as lives
 from lamplight_ingest.interval import KeyInterval
 from lamplight_ingest.life import Life, Moment
 from lamplight_ingest.model import STANDS_ALONE, Picture, Source, SourceAway, SourceError, SourceRefused
+from lamplight_ingest.refusals import Refusals
 from lamplight_ingest.sampler import Choice, Plan, Sampler
+from lamplight_ingest.scrub import scrub
 from lamplight_ingest.timing import stamp
 
 
@@ -29,7 +31,7 @@ class Counts:
 class Watch:
     """What is known of one camera in one epoch; `turned` is told each change of state, from the thread that made it.
 
-    One thread calls `frames`; `lost`, `wanting` and `look` may come from others.
+    One thread calls `frames`; `lost`, `wanting`, `judged` and `look` may come from others.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Watch:
         self._lock = threading.RLock()
         self._sampler = Sampler(plan)
         self._interval = KeyInterval()
+        self._refusals = Refusals()
         self._gap = False
         self._came_at_ns: int | None = None
         self._life = lives.begin(self._now())
@@ -102,6 +105,16 @@ class Watch:
         """Detect wants `gap_s` seconds between pictures of this camera; 0 leaves it to the plan."""
         with self._lock:
             self._sampler = self._sampler.wanting(gap_s)
+
+    def judged(self, refused_because: str) -> bool:
+        """Detect refused a picture for this reason, or took it (empty); tell whether the life's reason changed.
+
+        The state does not change by it, so `turned` is not told.
+        """
+        with self._lock:
+            self._refusals = self._refusals.after(refused_because)
+            before, self._life = self._life, lives.judged(self._life, scrub(self._refusals.lasting))
+            return before.reason != self._life.reason
 
     def look(self, patience_s: float) -> None:
         """Notice silence: call now and then."""

@@ -388,6 +388,43 @@ def test_verdicts_and_drops_reach_their_camera(world: World) -> None:
     ]
 
 
+def test_pictures_that_detect_refuses_are_told_in_the_state(world: World) -> None:
+    """Live, with the reason; one record a change on `camera-states`, none on `observations`; and back again."""
+    world.apply(camera(), "c1")
+    world.look()
+    world.until(lambda: len(world.feeds) == 1)
+    world.feeds[0].queue.put(picture(world.clock.now_ns()))
+    world.until(lambda: len(world.frames) == 1)
+    changes, told = world.bus.changes("quay"), len(world.bus.put_records)
+
+    def answer(*reasons: str) -> list[str]:
+        for reason in reasons:
+            outcome = frame_pb2.Verdict.OUTCOME_REFUSED if reason else frame_pb2.Verdict.OUTCOME_UNCHANGED
+            world.fleet.answered(frame_pb2.Verdict(camera_id="quay", epoch=1, outcome=outcome, reason=reason), 0.1)
+        states = [made.message for made in world.bus.put_records[told:]]
+        assert all(isinstance(state, camera_pb2.CameraState) for state in states)
+        assert {state.state for state in states} <= {camera_pb2.CameraState.STATE_LIVE}  # type: ignore[union-attr] # as asserted
+        return [state.reason for state in states]  # type: ignore[union-attr] # as asserted
+
+    assert answer("broken", "broken", "", "broken", "other", "broken") == []
+    refusing = "pictures come, but detect refuses them: 7 bytes of http://***@cam"
+    assert answer(*(f"{count} bytes of http://a:b@cam" for count in (7, 8, 9, 10))) == [refusing]
+    assert answer("other") == [refusing]
+    assert answer("", "") == [refusing, "pictures come"]
+    assert world.bus.changes("quay") == changes
+
+
+def test_a_verdict_says_nothing_of_a_camera_that_is_not_live(world: World) -> None:
+    """A late one does not hide why the camera is gone."""
+    world.apply(camera(), "c1")
+    world.look()
+    before = world.bus.states.values["quay"]
+    refused = frame_pb2.Verdict(camera_id="quay", epoch=1, outcome=frame_pb2.Verdict.OUTCOME_REFUSED, reason="broken")
+    for _ in range(5):
+        world.fleet.answered(refused, 0.1)
+    assert world.bus.states.values["quay"] == before
+
+
 def test_a_fault_of_our_own_costs_one_camera_one_try(world: World) -> None:
     """It is told by its name, without its text, and tried again."""
     script = Script([ValueError("pass-word-never-shown")], ends=False)

@@ -261,7 +261,7 @@ class _Upwards:
     """What goes up a stream, one request at a time, until its end.
 
     gRPC reads it in a task of its own, which it does not cancel where the call has failed: only this end ends that
-    task. The call's own `write` has no such end, and leaves a waiting generator for the garbage collector to stumble on.
+    task. The call's own `write` has no such end, and leaves a waiting generator for the collector to stumble on.
     """
 
     def __init__(self) -> None:
