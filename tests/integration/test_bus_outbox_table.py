@@ -12,6 +12,7 @@ from google.protobuf.wrappers_pb2 import Int64Value, StringValue
 from lamplight_kafka_local import LocalKafka
 from lamplight_kit.clock import ManualClock
 from lamplight_kit.kafka import BusSettings, KafkaOutbox, Outgoing, Record, Table, Tables, Tail, create_topics, outbox
+from lamplight_kit.kafka.codec import Wire
 from lamplight_kit.kafka.producer import TransactionalProducer, UncleanError
 
 pytestmark = pytest.mark.integration
@@ -147,3 +148,36 @@ def test_a_table_follows_its_topic_through_removal_and_a_broken_connection(
     tables.stop(10)
     assert len(changes) == 4
     assert [record.message for record in heard] == [StringValue(value="after")]
+
+
+def test_a_table_waits_at_an_unknown_major_with_what_it_knew(kafka: str, namespace: str, counting: ModuleType) -> None:
+    """Its partition is paused with the alarm, others go on; a table that meets one at the start is not ready."""
+    bus = BusSettings(kafka, namespace, "one")
+    create_topics(bus, counting.topics())
+    producer = TransactionalProducer(bus, "mixed")
+    failed: list[BaseException] = []
+    table, late = Table("counts"), Table("counts")
+    early = Tables(bus, [table], topics=counting.topics(), on_failed=failed.append)
+    after = Tables(bus, [late], topics=counting.topics(), on_failed=failed.append)
+
+    def value(key: str, partition: int, major: bytes = b"1") -> Wire:
+        return Wire(
+            "counts", partition, key.encode(), b"\x08\x01", [("type", b"google.protobuf.Int64Value"), ("major", major)]
+        )
+
+    producer.transact([value("a", 0)], {}, None)
+    try:
+        early.start()
+        assert table.wait_ready(30)
+        producer.transact([value("a", 0, b"2"), value("b", 0), value("c", 1)], {}, None)
+        until(lambda: table.get("c") and "counts[0]@" in str(early.unready()), "the other partition, and an alarm")
+        assert table.is_ready
+        assert set(table.items()) == {"a", "c"}
+        after.start()
+        until(lambda: late.get("a") and late.get("c") and "major '2'" in str(after.unready()), "what can be read")
+        assert not late.is_ready
+    finally:
+        producer.discard()
+        early.stop(10)
+        after.stop(10)
+    assert failed == []

@@ -17,6 +17,7 @@ from lamplight_kit.kafka import BusSettings, KafkaOutbox, Outgoing, Stage, creat
 from lamplight_kit.kafka.codec import Wire
 from lamplight_kit.kafka.deadletter import drop_letter, list_letters, replay_letter, show_letter
 from lamplight_kit.kafka.producer import TransactionalProducer
+from prometheus_client import REGISTRY
 
 pytestmark = pytest.mark.integration
 DEADLETTER = "counting.deadletter"
@@ -104,6 +105,30 @@ def test_an_unknown_major_pauses_its_partition_with_an_alarm(bus: BusSettings, c
     assert effects.read() == 3
     effects.close()
     assert sorted(effects.found) == [("key", "a:1"), ("other", "c:1"), ("other", "d:2")]
+    assert list_letters(bus, DEADLETTER) == []
+
+
+def test_state_of_an_unknown_major_pauses_its_partition_alone(bus: BusSettings, counting: ModuleType) -> None:
+    """A partition whose state cannot be read is not worked on, others are; what a later value mended does not count."""
+    name = b"google.protobuf.Int64Value"
+    newer = [Wire("counts", at, b"key", b"\x08\x05", [("type", name), ("major", b"2")]) for at in (0, 2)]
+    mended = Wire("counts", 2, b"key", b"\x08\x05", [("type", name), ("major", b"1")])
+    producer = TransactionalProducer(bus, "newer")
+    producer.transact([*newer, mended], {}, None)
+    producer.discard()
+    write(bus, counting, said("a"), said("b", "other", 1), said("c", "key", 2))
+    effects = counting.Reader(bus, "effects")
+    failed: list[BaseException] = []
+    with running(counting.stage(bus, on_failed=failed.append)) as stage:
+        until(lambda: effects.read() >= 2 and "state that cannot be read" in str(stage.unready()), "an alarm")
+        assert "counts[0]@0: major '2'" in stage.unready()
+        assert REGISTRY.get_sample_value("lamplight_bus_paused", {"stage": "counting"}) == 1
+        write(bus, counting, said("d", "other", 1), said("e"))
+        until(lambda: effects.read() >= 3, "the third effect")
+    assert effects.read() == 3
+    effects.close()
+    assert sorted(effects.found) == [("key", "c:6"), ("other", "b:1"), ("other", "d:2")]
+    assert failed == []
     assert list_letters(bus, DEADLETTER) == []
 
 

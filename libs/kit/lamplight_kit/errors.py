@@ -28,7 +28,7 @@ class Refuse(LamplightError):  # noqa: N818 - named after what it decides
 
 
 class Stop(LamplightError):  # noqa: N818 - named after what it decides
-    """The process cannot go on (settings, schema of a newer major): end it with this text."""
+    """The process cannot go on (settings, topics of another size): end it with this text."""
 
 
 class SettingsError(Stop):

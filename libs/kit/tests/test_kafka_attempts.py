@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 from kafka import TopicPartition
+from lamplight.command.v1 import command_pb2
 from lamplight_kit.kafka.codec import Wire, encode
 from lamplight_kit.kafka.marks import Mark
 from lamplight_kit.kafka.producer import UncleanError
@@ -65,7 +66,7 @@ class Echo:
 
 def raw() -> Any:
     """Make a record as kafka-python gives it."""
-    wire = encode(Outgoing("commands", "k", StringValue(value="v")))
+    wire = encode(Outgoing("commands", "k", command_pb2.Command(command_id="v")))
     return SimpleNamespace(
         topic=PLACE.topic, partition=3, offset=0, key=b"k", value=wire.value, headers=wire.headers, timestamp=0
     )
@@ -88,6 +89,21 @@ def test_a_broker_that_fails_is_no_death() -> None:
         assert holding.kept.attempts == 1
     running._alone(PLACE, [raw()])
     assert [wire.topic for wire in holding.committed] == ["cameras"]
+
+
+def test_what_is_of_another_topic_reaches_no_handler() -> None:
+    """A record without a type, and one of another message, are dead letters that say what was expected."""
+    other = StringValue(value="v")
+    for message, found in ((b"{}", "type None found"), (other, "type 'google.protobuf.StringValue' found")):
+        wire = encode(Outgoing("commands", "k", message))
+        strange = SimpleNamespace(**{**vars(raw()), "value": wire.value, "headers": wire.headers})
+        holding = Holding(failures=0)
+        stage(holding)._alone(PLACE, [strange])
+        (letter,) = holding.committed
+        assert letter.topic == "ingest.deadletter"
+        error = dict(letter.headers)["dead-error"].decode()
+        assert found in error
+        assert "lamplight.command.v1.Command expected" in error
 
 
 def test_a_third_death_is_the_last() -> None:

@@ -35,17 +35,18 @@ class Batch:
     blocked: Mapping[TopicPartition, tuple[int, UnknownMajorError]]
 
 
-def read_batch(bus: BusSettings, polled: Mapping[TopicPartition, Sequence[Any]]) -> Batch:
-    """Decode what was polled."""
+def read_batch(bus: BusSettings, polled: Mapping[TopicPartition, Sequence[Any]], kinds: Mapping[str, str]) -> Batch:
+    """Decode what was polled; what is not of its topic's message (`kinds_of`) is dead."""
     records: list[Record] = []
     dead: list[Dead] = []
     ends: dict[TopicPartition, int] = {}
     blocked: dict[TopicPartition, tuple[int, UnknownMajorError]] = {}
     for place, raws in polled.items():
         topic, end = bus.logical_topic(place.topic), None
+        kind = kinds.get(topic, "")
         for raw in raws:
             try:
-                records.append(decode(raw, topic))
+                records.append(decode(raw, topic, kind))
             except UndecodableError as error:
                 dead.append(Dead(raw, str(error), 1))
             except UnknownMajorError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from google.protobuf import descriptor_pool
 from google.protobuf.message import DecodeError, Message
@@ -24,7 +24,7 @@ class UnknownMajorError(LamplightError):
 
 
 class UndecodableError(Refuse):
-    """A message of an unknown type, or bytes that are no such message: to the dead-letter topic."""
+    """A message of an unknown type or of another topic's, or bytes that are no such message: a dead letter."""
 
 
 class Wire(NamedTuple):
@@ -48,16 +48,19 @@ def encode(outgoing: Outgoing) -> Wire:
     return Wire(outgoing.topic, outgoing.partition, key, message.SerializeToString(), headers)
 
 
-def decode(raw: Any, topic: str) -> Record:
+def decode(raw: Any, topic: str, kind: str = "") -> Record:
     """Read one consumed record (kafka-python's ConsumerRecord) of the logical `topic`.
 
-    A value without a type, or a CloudEvent by its `content-type`, comes as a `BytesValue`.
+    A value without a type, or a CloudEvent by its `content-type`, comes as a `BytesValue`. With `kind` (a full name,
+    of `topics.kinds_of`) every other message is undecodable, these too: what readers are given is what they expect.
     Raises `UnknownMajorError`, `UndecodableError`.
     """
     headers = {name: _text(value) for name, value in raw.headers}
     key = _text(raw.key) if raw.key else ""
     try:
         message = None if raw.value is None else _message(raw.value, headers)
+        if kind and message is not None and message.DESCRIPTOR.full_name != kind:
+            _foreign(headers, kind)
     except (UnknownMajorError, UndecodableError) as error:
         text = f"{topic}[{raw.partition}]@{raw.offset}: {error}"
         raise type(error)(text) from error
@@ -73,6 +76,11 @@ def decode(raw: Any, topic: str) -> Record:
         headers=headers,
     )
     return record
+
+
+def _foreign(headers: dict[str, str], kind: str) -> NoReturn:
+    text = f"type {headers.get(HEADER_TYPE)!r} found, {kind} expected on this topic; its writer has the wrong topic"
+    raise UndecodableError(text)
 
 
 def partition_for(key: str, partitions: int) -> int:

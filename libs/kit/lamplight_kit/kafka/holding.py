@@ -16,9 +16,8 @@ from kafka import TopicPartition
 from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
 from kafka.structs import OffsetAndMetadata
 
-from lamplight_kit.errors import Stop
 from lamplight_kit.kafka import metrics
-from lamplight_kit.kafka.codec import UndecodableError, UnknownMajorError, Wire
+from lamplight_kit.kafka.codec import UnknownMajorError, Wire
 from lamplight_kit.kafka.group import Group, Membership
 from lamplight_kit.kafka.marks import Mark, read_mark
 from lamplight_kit.kafka.producer import TransactionalProducer, UncleanError
@@ -40,11 +39,11 @@ class Holding:
         bus: BusSettings,
         stage: str,
         inputs: Sequence[str],
-        state: Sequence[str],
+        state: Mapping[str, str],
         handler: Handler,
         stopping: Callable[[], bool],
     ) -> None:
-        """Keep what is given; nothing connects before `poll`."""
+        """Keep what is given (`state`: topics with their messages' names); nothing connects before `poll`."""
         self._bus, self._stage, self._inputs, self._state = bus, stage, inputs, state
         self._handler, self._stopping = handler, stopping
         self._group: Group | None = None
@@ -129,21 +128,24 @@ class Holding:
     # -- state ---------------------------------------------------------------------------------------------------
 
     def restore(self, partitions: Sequence[int]) -> None:
-        """Give the handler the state of `partitions` from the state topics, and seek to the committed offsets."""
+        """Give the handler the state of `partitions` from the state topics, and seek to the committed offsets.
+
+        A partition whose state holds what this release cannot read is not given: its inputs are paused, with the
+        alarm, until the process (of a release that can) starts anew.
+        """
         for partition in partitions:
             self._restored.discard(partition)
             self._handler.forget(partition)
-        try:
-            state = read_back(self._bus, self._stage, self._state, partitions, self._stopping)
-        except (UnknownMajorError, UndecodableError) as error:
-            text = f"state that cannot be read: {error}"
-            raise Stop(text) from error
+        state = read_back(self._bus, self._stage, self._state, partitions, self._stopping)
         for partition in partitions:
-            self._handler.restore(partition, state[partition])
-            self._restored.add(partition)
+            if not state[partition].unreadable:
+                self._handler.restore(partition, state[partition].records)
+                self._restored.add(partition)
         for place in self._places:
             if place.partition in state:
                 self._seek_committed(place)
+                if unreadable := state[place.partition].unreadable:
+                    self._block(place, f"state that cannot be read: {unreadable[0]}")
 
     def _seek_committed(self, place: TopicPartition) -> None:
         group = self._joined()
@@ -208,8 +210,8 @@ class Holding:
         self.rewind(place)
 
     def mark_of(self, place: TopicPartition) -> Mark | None:
-        """Return the mark of a place that is gone through message by message."""
-        return self._careful.get(place)
+        """Return the mark of a place that is gone through message by message; None once it is blocked."""
+        return None if place in self._blocked else self._careful.get(place)
 
     def mark(self, marks: Mapping[TopicPartition, Mark]) -> bool:
         """Write down what is about to be handled, before it is; False, with all of it unread, in a rebalance."""
@@ -251,18 +253,20 @@ class Holding:
     def block(self, blocked: Mapping[TopicPartition, tuple[int, UnknownMajorError]]) -> None:
         """Stop reading places whose next record is of an unknown major, and raise the alarm."""
         for place, (offset, error) in blocked.items():
-            self._blocked[place] = str(error)
             self._careful.pop(place, None)
             self._joined().seek(place, offset)
-            self._joined().pause(place)
-            _log.error(
-                "partition paused", stage=self._stage, topic=place.topic, partition=place.partition, error=str(error)
-            )
+            self._block(place, str(error))
+
+    def _block(self, place: TopicPartition, why: str) -> None:
+        if place not in self._blocked:
+            _log.error("partition paused", stage=self._stage, topic=place.topic, partition=place.partition, error=why)
+        self._blocked[place] = why
+        self._joined().pause(place)
         metrics.PAUSED.labels(self._stage).set(len(self._blocked))
 
     def blocked_reason(self) -> str | None:
         """Say which partitions wait for another release, or None."""
-        return "; ".join(sorted(self._blocked.values())) or None
+        return "; ".join(sorted(set(self._blocked.values()))) or None
 
     def lags(self) -> Mapping[str, int]:
         """Return how many records wait, by logical topic."""

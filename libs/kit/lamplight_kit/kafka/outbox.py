@@ -21,6 +21,7 @@ from kafka.errors import KafkaError
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 from lamplight_contracts.topics import Topics
 
+from lamplight_kit import trace
 from lamplight_kit.clock import Clock, SystemClock
 from lamplight_kit.errors import Stop
 from lamplight_kit.kafka import metrics
@@ -29,7 +30,7 @@ from lamplight_kit.kafka.producer import TransactionalProducer, UncleanError
 from lamplight_kit.kafka.settings import BusSettings, consumer_options
 from lamplight_kit.kafka.stage import PAUSE_S, end_process
 from lamplight_kit.kafka.topics import check_topics, topics_of
-from lamplight_kit.kafka.types import Outgoing
+from lamplight_kit.kafka.types import HEADER_TRACE, Outgoing
 
 MAX_AGE_S = 60.0
 MAX_BYTES = 64 * 1024 * 1024
@@ -104,6 +105,8 @@ class KafkaOutbox:
     def put(self, records: Sequence[Outgoing]) -> None:
         """Queue `records`, committed together soon; past 60 s or 64 MiB the oldest drop. Never blocks.
 
+        Each goes on with the trace of the work at hand, or begins one where there is none.
+
         A record over its topic's `max_bytes` is a fault of the caller: ValueError.
         """
         now_s = self._clock.monotonic_s()
@@ -117,6 +120,8 @@ class KafkaOutbox:
 
     def _weighed(self, record: Outgoing, now_s: float) -> _Waiting:
         wire = encode(record)
+        if HEADER_TRACE not in record.headers:
+            wire.headers.append((HEADER_TRACE, trace.child(trace.current()).encode()))
         size = len(wire.value or b"")
         most = self._topics.named(record.topic).max_bytes
         if size > most:

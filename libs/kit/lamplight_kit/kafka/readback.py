@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
 from kafka.errors import KafkaTimeoutError
 
-from lamplight_kit.kafka.codec import decode
+from lamplight_kit.kafka.codec import UndecodableError, UnknownMajorError, decode
 from lamplight_kit.kafka.settings import TRANSACTION_TIMEOUT_MS, BusSettings, client_options, consumer_options
 from lamplight_kit.kafka.types import Record
 
@@ -23,23 +24,40 @@ _POLL_MS = 200
 _STALL_S = 2 * TRANSACTION_TIMEOUT_MS / 1000  # an open transaction is aborted by then
 
 
+@dataclass
+class State:
+    """What the state topics hold of one partition: live `records`, and why others cannot be read by this release."""
+
+    records: list[Record] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+
 def read_back(
-    bus: BusSettings, stage: str, topics: Sequence[str], partitions: Sequence[int], stopping: Callable[[], bool]
-) -> Mapping[int, Sequence[Record]]:
+    bus: BusSettings,
+    stage: str,
+    topics: Mapping[str, str],
+    partitions: Sequence[int],
+    stopping: Callable[[], bool],
+) -> Mapping[int, State]:
     """Return, for each partition number, the live records of all `topics`, oldest first within each.
+
+    `topics` are logical names, each with the full name of its message ("": any). What cannot be read counts only
+    while it is live: a later value or removal of its key makes it good.
 
     Raises kafka-python's errors, and `KafkaTimeoutError` when nothing moves for 40 s or `stopping` says so.
     """
     if not topics or not partitions:
-        return {partition: [] for partition in partitions}
+        return {partition: State() for partition in partitions}
     wanted = [TopicPartition(bus.wire_topic(topic), partition) for topic in topics for partition in partitions]
     with closing(KafkaConsumer(**consumer_options(bus, f"{stage}.readback"))) as consumer:
         consumer.assign(wanted)
         consumer.seek_to_beginning()
-        live = _read(bus, consumer, _ends(bus, stage, wanted), stopping)
-    found: dict[int, list[Record]] = {partition: [] for partition in partitions}
+        live = _read(bus, consumer, topics, _ends(bus, stage, wanted), stopping)
+    found = {partition: State() for partition in partitions}
     for place in wanted:
-        found[place.partition] += sorted(live[place].values(), key=lambda record: record.offset)
+        state, kept = found[place.partition], live[place].values()
+        state.records += sorted((one for one in kept if isinstance(one, Record)), key=lambda record: record.offset)
+        state.unreadable += [one for one in kept if isinstance(one, str)]
     return found
 
 
@@ -50,20 +68,20 @@ def _ends(bus: BusSettings, stage: str, wanted: Sequence[TopicPartition]) -> dic
 
 
 def _read(
-    bus: BusSettings, consumer: KafkaConsumer, ends: Mapping[TopicPartition, int], stopping: Callable[[], bool]
-) -> dict[TopicPartition, dict[str, Record]]:
-    live: dict[TopicPartition, dict[str, Record]] = {place: {} for place in ends}
+    bus: BusSettings,
+    consumer: KafkaConsumer,
+    kinds: Mapping[str, str],
+    ends: Mapping[TopicPartition, int],
+    stopping: Callable[[], bool],
+) -> dict[TopicPartition, dict[bytes, Record | str]]:
+    live: dict[TopicPartition, dict[bytes, Record | str]] = {place: {} for place in ends}
     missing = dict(ends)
     moved_at = time.monotonic()
     while missing:
         polled = consumer.poll(timeout_ms=_POLL_MS)
         for place, raws in polled.items():
             for raw in raws:
-                record = decode(raw, bus.logical_topic(place.topic))
-                if record.message is None:
-                    live[place].pop(record.key, None)
-                else:
-                    live[place][record.key] = record
+                _keep(live[place], raw, bus.logical_topic(place.topic), kinds)
         left = {place: end for place, end in missing.items() if (consumer.position(place, _POLL_MS) or 0) < end}
         if polled or len(left) < len(missing):
             moved_at = time.monotonic()
@@ -72,6 +90,17 @@ def _read(
             raise KafkaTimeoutError(text)
         missing = left
     return live
+
+
+def _keep(live: dict[bytes, Record | str], raw: Any, topic: str, kinds: Mapping[str, str]) -> None:
+    key = raw.key or b""
+    if raw.value is None:
+        live.pop(key, None)
+        return
+    try:
+        live[key] = decode(raw, topic, kinds[topic])
+    except (UnknownMajorError, UndecodableError) as error:
+        live[key] = str(error)
 
 
 def read_range(

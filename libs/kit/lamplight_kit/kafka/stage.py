@@ -29,7 +29,7 @@ from lamplight_kit.kafka.holding import Holding
 from lamplight_kit.kafka.marks import MAX_ATTEMPTS, Mark
 from lamplight_kit.kafka.producer import UncleanError
 from lamplight_kit.kafka.settings import BusSettings
-from lamplight_kit.kafka.topics import check_topics, topics_of
+from lamplight_kit.kafka.topics import check_topics, kinds_of, topics_of
 from lamplight_kit.kafka.types import HEADER_TRACE, Handler, Outgoing, Record
 
 POLL_MS = 250
@@ -43,6 +43,27 @@ def end_process(error: BaseException) -> None:
     """End this process as a fault does: at once, so that the mark of the batch in hand stays."""
     _log.critical("stage ended the process", error=str(error), exc_info=None if isinstance(error, Stop) else error)
     os._exit(2 if isinstance(error, Stop) else 70)
+
+
+class _Spans:
+    """The traces of a batch of several records: an effect goes on with the one of its own key's last record.
+
+    An effect of a key that no record of the batch has goes on with the batch's last record. A span a trace: effects
+    of one trace share it. Records without a trace count for none; where no record has one, the batch begins one.
+    """
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._parents = {record.key: parent for record in records if (parent := record.headers.get(HEADER_TRACE))}
+        self._last = next((parent for record in reversed(records) if (parent := record.headers.get(HEADER_TRACE))), "")
+        self._own: dict[str, str] = {}
+
+    def of(self, key: str) -> str:
+        """Return the traceparent of an effect with this key."""
+        parent = self._parents.get(key, self._last)
+        own = self._own.get(parent)
+        if own is None:
+            own = self._own[parent] = trace.child(parent)
+        return own
 
 
 class Stage:
@@ -72,10 +93,12 @@ class Stage:
         self._topics = topics_of(bus) if topics is None else topics
         self._max_bytes = {name: topic.max_bytes for name, topic in self._topics.by_name.items()}
         self._inputs, self._state = tuple(inputs), tuple(state)
+        self._kinds = kinds_of(self._topics)
         self._deadletter = deadletter or f"{name.partition('.')[0]}.deadletter"
         self._stopping = threading.Event()
         self._reason: str | None = "not started"
-        self._holding = Holding(bus, name, self._inputs, self._state, handler, self._stopping.is_set)
+        state_kinds = {topic: self._kinds.get(topic, "") for topic in state}
+        self._holding = Holding(bus, name, self._inputs, state_kinds, handler, self._stopping.is_set)
         self._pause_s = PAUSE_S[0]
         self._thread = threading.Thread(target=self._run, name=f"stage-{name}", daemon=True)
         self._heard_at = self._settled_at = time.monotonic()
@@ -166,7 +189,7 @@ class Stage:
         if careful is not None:
             self._alone(careful, polled.get(careful, ()))
             return
-        batch = read_batch(self._bus, polled)
+        batch = read_batch(self._bus, polled, self._kinds)
         self._holding.block(batch.blocked)
         if not batch.ends:
             return
@@ -185,12 +208,13 @@ class Stage:
         if not records:
             return []
         if len(records) > 1:
-            return [self._encoded(out) for out in self._handler.handle(records)]
+            spans = _Spans(records)
+            return [self._encoded(out, spans.of(out.key)) for out in self._handler.handle(records)]
         with trace.within(records[0].headers.get(HEADER_TRACE, "")) as own:
             made = self._handler.handle(records)
         return [self._encoded(out, own) for out in made]
 
-    def _encoded(self, out: Outgoing, traceparent: str = "") -> Wire:
+    def _encoded(self, out: Outgoing, traceparent: str) -> Wire:
         wire = encode(out)
         size, most = len(wire.value or b""), self._max_bytes.get(out.topic) or self._topics.named(out.topic).max_bytes
         if size > most:
@@ -198,7 +222,7 @@ class Stage:
                 f"what comes of it for {out.topic} is {size} bytes, at most {most} expected; make the message smaller"
             )
             raise Refuse(text)
-        if traceparent and HEADER_TRACE not in out.headers:
+        if HEADER_TRACE not in out.headers:
             wire.headers.append((HEADER_TRACE, traceparent.encode()))
         return wire
 
@@ -243,7 +267,7 @@ class Stage:
             if mark is None or raw.offset >= mark.end:
                 self._holding.careless(place)
                 return
-            batch = read_batch(self._bus, {place: [raw]})
+            batch = read_batch(self._bus, {place: [raw]}, self._kinds)
             self._holding.block(batch.blocked)
             if batch.blocked:
                 return

@@ -1,6 +1,8 @@
 """Tables: compacted topics read whole by every replica, without a group; and tails, which begin at the end.
 
-One thread and one consumer serve all of a process's tables.
+One thread and one consumer serve all of a process's tables. A partition that comes to a record of an unknown major
+waits there, with what was known and the alarm, for a release that knows it; a table that meets one while it is first
+read is not ready until then.
 """
 
 from __future__ import annotations
@@ -16,12 +18,11 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from lamplight_contracts.topics import Topics
 
-from lamplight_kit.errors import Stop
 from lamplight_kit.kafka import metrics
 from lamplight_kit.kafka.codec import UndecodableError, UnknownMajorError, decode
 from lamplight_kit.kafka.settings import BusSettings, consumer_options
 from lamplight_kit.kafka.stage import PAUSE_S, end_process
-from lamplight_kit.kafka.topics import check_topics, topics_of
+from lamplight_kit.kafka.topics import check_topics, kinds_of, topics_of
 from lamplight_kit.kafka.types import Record
 
 POLL_MS = 250
@@ -99,7 +100,9 @@ class Tables:
         self._bus = bus
         self._followed = {bus.wire_topic(item.topic): item for item in followed}
         self._topics = topics_of(bus) if topics is None else topics
+        self._kinds = kinds_of(self._topics)
         self._on_failed = on_failed
+        self._blocked: dict[TopicPartition, str] = {}
         self._reason: str | None = "not started"
         self._stopping = threading.Event()
         self._positions: dict[TopicPartition, int] = {}
@@ -111,7 +114,7 @@ class Tables:
 
     def unready(self) -> str | None:
         """Say why the tables are not current, or None where they are."""
-        return self._reason
+        return "; ".join([*([self._reason] if self._reason else []), *sorted(self._blocked.values())]) or None
 
     def stop(self, timeout_s: float) -> None:
         """Stop reading."""
@@ -140,12 +143,13 @@ class Tables:
         check_topics(self._bus, [item.topic for item in self._followed.values()], self._topics)
         consumer = KafkaConsumer(**consumer_options(self._bus, self.name))
         try:
+            self._blocked = {}  # a new consumer reads them again, from where they stopped
             missing = self._seek(consumer)
             heard_at = time.monotonic()
             while not self._stopping.is_set():
                 polled = consumer.poll(timeout_ms=POLL_MS)
                 for place, raws in polled.items():
-                    self._apply(place, raws)
+                    self._apply(consumer, place, raws)
                 missing = self._completed(consumer, missing)
                 if polled:
                     heard_at = time.monotonic()
@@ -171,24 +175,37 @@ class Tables:
             consumer.seek(place, self._positions[place])
         return {place: ends[place] for place in places}
 
-    def _apply(self, place: TopicPartition, raws: Sequence[Any]) -> None:
+    def _apply(self, consumer: Any, place: TopicPartition, raws: Sequence[Any]) -> None:
         item = self._followed[place.topic]
         for raw in raws:
             try:
-                item.apply(decode(raw, item.topic))
+                record = decode(raw, item.topic, self._kinds.get(item.topic, ""))
             except UnknownMajorError as error:
-                text = f"table that cannot be read: {error}"
-                raise Stop(text) from error
+                self._pause(consumer, place, str(error))
+                return
             except UndecodableError as error:
                 metrics.FAILED.labels(self.name, "Undecodable").inc()
                 _log.error("passed over", stage=self.name, error=str(error))
+            else:
+                item.apply(record)
             self._positions[place] = raw.offset + 1
+
+    def _pause(self, consumer: Any, place: TopicPartition, why: str) -> None:
+        # What was known stays. Ending the process would do it no good: it would meet the same record again.
+        consumer.pause(place)
+        self._blocked = {**self._blocked, place: why}
+        metrics.PAUSED.labels(self.name).set(len(self._blocked))
+        _log.error("partition paused", stage=self.name, topic=place.topic, partition=place.partition, error=why)
 
     def _completed(self, consumer: Any, missing: dict[TopicPartition, int]) -> dict[TopicPartition, int]:
         if not missing:
             self._reason = None
             return missing
-        left = {place: end for place, end in missing.items() if (consumer.position(place) or 0) < end}
+        # A blocked place's position is past what it waits at: all of what was polled with that counts as read there.
+        read = {
+            place for place, end in missing.items() if (consumer.position(place) or 0) >= end
+        } - self._blocked.keys()
+        left = {place: end for place, end in missing.items() if place not in read}
         waiting = {place.topic for place in left}
         for wire, item in self._followed.items():
             if wire not in waiting and isinstance(item, Table):

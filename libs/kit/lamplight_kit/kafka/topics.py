@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from typing import Any
 
@@ -19,6 +19,12 @@ _MIN_MAX_BYTES = 1_048_588  # the broker's default: it counts whole batches, whi
 def topics_of(bus: BusSettings) -> Topics:
     """Return the topics of `topics.yaml` with this bus's numbers of partitions."""
     return load().with_partitions(bus.partitions)
+
+
+def kinds_of(topics: Topics) -> Mapping[str, str]:
+    """Return the full name of the message that each logical topic carries; topics of words or bytes are not in it."""
+    named = {name: topic.message for name, topic in topics.by_name.items()}
+    return {name: message for name, message in named.items() if message.startswith("lamplight.")}
 
 
 def create_topics(bus: BusSettings, topics: Topics | None = None, *, replication: int = -1) -> None:
