@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lamplight_kit.errors import Problem
 
 from lamplight_alert import expressions
-from lamplight_alert.expressions import Atom, Reference, atoms, counted_classes, references, tokens_of
+from lamplight_alert.expressions import Atom, Reference, atoms, counted_classes, references
 from lamplight_alert.model import Over
 from lamplight_alert.scopes import CAMERA_STATES, HEALTH_WORDS, SAMPLES, Scope, names_of, sample
 
@@ -33,17 +33,16 @@ class ConditionCheck:
     countable: Collection[str]
     classes: Collection[str]
 
-    def problems(self, path: str, when: str, over: Over) -> list[Problem]:
-        """Return every problem of a condition over `over`."""
+    def problems(self, path: str, when: str, over: Over | None) -> list[Problem]:
+        """Return every problem of a condition over `over`; None is some word that is no such thing."""
         if not when.strip():
             return [Problem(path, when, "a condition in CEL", "say when to tell")]
         complaint = self.grammar(when)
         if complaint:
             return [Problem(path, when, "a condition in CEL", complaint)]
-        named = references(tokens_of(when))
-        unknown = [problem for reference in named for problem in _name_problem(path, reference, over)]
-        words = [problem for atom in atoms(when) for problem in _word_problems(path, atom)]
-        return [*unknown, *words] or self._type_problems(path, when, over)
+        scope = sample(over, {*self.countable, *counted_classes(when)})
+        found = [problem for atom in atoms(when) for problem in self._atom_problems(path, atom, over, scope)]
+        return found or list(self._try(path, when, 0, scope))
 
     def warnings(self, when: str, zones: Collection[str]) -> list[str]:
         """Return what is odd: classes that no model is known to tell, zones that no chosen camera has."""
@@ -65,11 +64,10 @@ class ConditionCheck:
             if name not in self.countable:
                 yield _odd("class", name, self.countable)
 
-    def _type_problems(self, path: str, when: str, over: Over) -> list[Problem]:
-        scope = sample(over, {*self.countable, *counted_classes(when)})
-        parts = atoms(when)
-        found = [problem for atom in parts for problem in self._try(path, atom.text, atom.start, scope)]
-        return found or list(self._try(path, when, 0, scope))
+    def _atom_problems(self, path: str, atom: Atom, over: Over | None, scope: Scope) -> list[Problem]:
+        """Return what is wrong with a part's names and words; where these are right, with its types."""
+        named = [problem for name in references(atom.tokens) for problem in _name_problem(path, name, over)]
+        return [*named, *_word_problems(path, atom)] or list(self._try(path, atom.text, atom.start, scope))
 
     def _try(self, path: str, text: str, start: int, scope: Scope) -> Iterator[Problem]:
         result, complaint = self.trial(text, scope)
@@ -81,7 +79,7 @@ class ConditionCheck:
             yield Problem(path, text, "true or false", f"it gives a {kind} {where}; compare it with something")
 
 
-def _name_problem(path: str, reference: Reference, over: Over) -> Iterator[Problem]:
+def _name_problem(path: str, reference: Reference, over: Over | None) -> Iterator[Problem]:
     root, *rest = reference.path
     seen = names_of(over)
     whole = ".".join(reference.path)

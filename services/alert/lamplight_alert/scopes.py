@@ -32,12 +32,14 @@ SAMPLES: Mapping[str, Mapping[str, object]] = {
 }
 
 
-def names_of(over: Over) -> tuple[str, ...]:
-    """Return the scopes that a rule over `over` sees: its own, and always `camera`."""
+def names_of(over: Over | None) -> tuple[str, ...]:
+    """Return the scopes that a rule over `over` sees: its own, and always `camera`; all where `over` is not known."""
+    if over is None:
+        return tuple(SAMPLES)
     return ("camera",) if over is Over.CAMERA else (over.value, "camera")
 
 
-def sample(over: Over, classes: Iterable[str]) -> dict[str, object]:
+def sample(over: Over | None, classes: Iterable[str]) -> dict[str, object]:
     """Return a scope of `over` in which every name is known and every one of `classes` is counted."""
     counts = dict.fromkeys(classes, 1)
     return {

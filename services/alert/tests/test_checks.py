@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given as chosen
+from hypothesis import strategies as st
 from lamplight.rule.v1 import rule_pb2
 from lamplight_alert.adapters import cel
 from lamplight_alert.bootstrap import known, local
@@ -101,6 +103,17 @@ def test_all_problems_at_once(film: Any) -> None:
     assert "did you mean 'desk'?" in str(found)
 
 
+def test_a_condition_is_checked_whatever_else_is_wrong(film: Any) -> None:
+    """Without a right `over` every scope counts, and a wrong name hides no wrong type beside it."""
+    (over, when) = problems(rule(0, "thing.scor > 0.1 && zone.counts.car > 1"), film)
+    assert (over.path, when.path, when.cure) == ("rules[0].over", "rules[0].when", "did you mean thing.score?")
+    assert [one.value for one in problems(rule(when="thing.scor > 1 && thing.zones && thing.score > 'x'"), film)] == [
+        "thing.scor",
+        "thing.zones",
+        "thing.score > 'x'",
+    ]
+
+
 def test_odd_names_are_warnings(film: Any) -> None:
     """Classes and zones that are not known are said, with the nearest; what is right is not."""
     cameras = [film.World().camera]
@@ -145,6 +158,21 @@ def test_destinations(kind: int, address: str, path: str | None) -> None:
     assert [problem.path for problem in found] == ([f"destinations[0].{path}"] if path else [])
     assert "word@" not in str(found)
     assert warnings == ("only the alerts topic is served yet: desk kept, nothing is delivered there",)
+
+
+@chosen(
+    st.sampled_from(["https://user:{p}@h/x", "mqtt:user:{p}@h", "https://h/hook?token={p}", "https://h/x#user:{p}@h"]),
+    st.text(max_size=12),
+)
+def test_no_password_is_taken_or_told(shape: str, text: str) -> None:
+    """Whatever it is, an address that holds one is refused in words that do not."""
+    given = rule_pb2.Destination(
+        id="desk", kind=rule_pb2.Destination.KIND_WEBHOOK, address=shape.format(p=f"zq{text}qz")
+    )
+    (problem,) = check_destinations([given])[0]
+    assert problem.path == "destinations[0].address"
+    assert "zq" not in str(problem)
+    assert "qz" not in str(problem)
 
 
 def test_the_local_door_refuses_bad_rules(film: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +13,37 @@ from lamplight_cli import apply as applying
 from lamplight_cli.files.cameras import CamerasFile
 from lamplight_cli.files.destinations import DestinationsFile
 from lamplight_cli.files.document import Document
-from lamplight_cli.files.rules import RulesFile
+from lamplight_cli.files.rules import RulesFile, read_rules
 from lamplight_cli.where import Where
+from lamplight_kit.errors import BadInput
 
 CAMERA = camera_pb2.Camera(id="church", zones=[camera_pb2.Zone(id="steps")])
 RULE = rule_pb2.Rule(id="crowd", cameras=["church"])
 NONE_CHOSEN = "rule crowd: no camera is chosen yet by church"
 ONLY = "only the alerts topic is served yet"
+
+
+def test_conditions_are_checked_beside_other_mistakes(tmp_path: Path) -> None:
+    """What alert would refuse is named with what keeps the file from it, each once and at its line."""
+    path = tmp_path / "rules.yaml"
+    path.write_text(
+        "version: 1\nrules:\n"
+        "- {id: a, over: thing, when: 'thing.scor > 1', sevrity: info}\n"
+        "- {id: b, over: zone}\n"
+        "- id: c\n  over: thing\n  when: zone.id == 'steps'\n  schedule: Mo-Fx 07:00\n"
+        "- {id: d, over: things, when: 'thing.score >'}\n"
+    )
+    with pytest.raises(BadInput) as refused:
+        read_rules(path)
+    assert [(problem.line, problem.path) for problem in refused.value.problems] == [
+        (3, "rules[0].sevrity"),
+        (3, "rules[0].when"),
+        (4, "rules[1]"),
+        (7, "rules[2].when"),
+        (8, "rules[2].schedule"),
+        (9, "rules[3].over"),
+        (9, "rules[3].when"),
+    ]
 
 
 def applied(

@@ -1,12 +1,14 @@
-"""rules.yaml: `version` and the rules; what the conditions mean is checked by alert."""
+"""rules.yaml: `version` and the rules; alert checks what conditions mean, here beside other mistakes only."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from lamplight.rule.v1 import rule_pb2
+from lamplight_kit.errors import BadInput, Problem
 
 from lamplight_cli.files.document import Document, Node, once
 
@@ -15,6 +17,7 @@ _OVER = {name: rule_pb2.Over.Value(f"OVER_{name.upper()}") for name in ("thing",
 _SEVERITY = {name: rule_pb2.Severity.Value(f"SEVERITY_{name.upper()}") for name in ("info", "warning", "critical")}
 _LONGEST_S = 30 * 86_400.0
 _CLEAR_S = 10.0
+_MEANINGS = (".when", ".schedule")
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,25 @@ def read_rules(path: Path) -> RulesFile:
     nodes = top["rules"].items("a list of rules") if "rules" in top else []
     rules = [_rule(node.fields(_FIELDS, ("id", "over", "when"))) for node in nodes]
     once([(rule.id, node) for rule, node in zip(rules, nodes, strict=True)], "rule")
+    if document.problems:
+        document.problems += _meant_wrong(document, rules)
     document.check()
     return RulesFile(document, rules)
+
+
+def _meant_wrong(document: Document, rules: Sequence[rule_pb2.Rule]) -> Sequence[Problem]:
+    """Return what alert, where it is installed here, finds wrong in conditions and schedules.
+
+    So that a file whose other mistakes keep it from alert is mended in one go; what its reader complained of is left.
+    """
+    told = {problem.path for problem in document.problems}
+    for entry in entry_points(group="lamplight.local", name="alert"):
+        try:
+            entry.load()(rules, ())
+        except BadInput as error:
+            found = document.at_lines(error.problems).problems
+            return [each for each in found if each.path.endswith(_MEANINGS) and each.value and each.path not in told]
+    return ()
 
 
 def _rule(found: Mapping[str, Node]) -> rule_pb2.Rule:
