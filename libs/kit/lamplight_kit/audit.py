@@ -30,6 +30,10 @@ class Auditor:
         self._previous = b""
         self._lock = threading.Lock()
 
+    def refused(self, caller: Caller, method: str) -> None:
+        """Add a call that the caller's role did not allow; `method` is its full name, see `RpcServer`'s on_refused."""
+        self.record(caller, method, (), allowed=False)
+
     def record(self, caller: Caller, action: str, subject_ids: Sequence[str], *, allowed: bool = True) -> None:
         """Add one act to the chain; `subject_ids` are ids, never contents."""
         with self._lock:

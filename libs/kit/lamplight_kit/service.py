@@ -7,11 +7,11 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import structlog
 
@@ -37,6 +37,15 @@ class Component(Protocol):
 
     def stop(self, timeout_s: float) -> None:
         """Finish what is at hand, let go, end within `timeout_s`."""
+        ...
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """A part that is told, before it starts, how to ask why parts are not ready (a gRPC server's health service)."""
+
+    def follow(self, reasons: Callable[[], Mapping[str, str]]) -> None:
+        """Take `reasons`: why each part that is not ready is not, by name; empty when the process is ready."""
         ...
 
 
@@ -107,7 +116,7 @@ def run(name: str, parts: Sequence[Component], http_listen: str, ports_file: Pat
     """Run a service until SIGTERM or SIGINT; return its exit status (0: drained, 2: it could not start).
 
     Parts start in order and stop in reverse. A part with an attribute `port` has it written to `ports_file` (JSON,
-    by part name) once all have started, beside the health port (`http`).
+    by part name) once all have started, beside the health port (`http`). A `Follower` gets the process's readiness.
     """
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -117,6 +126,9 @@ def run(name: str, parts: Sequence[Component], http_listen: str, ports_file: Pat
     try:
         health = Health(http_listen, parts)
         health.start()
+        for part in parts:
+            if isinstance(part, Follower):
+                part.follow(health.reasons)
         for part in parts:
             part.start()
             started.append(part)

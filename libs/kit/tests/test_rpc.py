@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from lamplight.audit.v1 import audit_pb2
 from lamplight.camera.v1 import camera_pb2, camera_pb2_grpc
 from lamplight.frame.v1 import frame_pb2, frame_pb2_grpc
-from lamplight_kit.errors import BadInput, Problem, SettingsError
+from lamplight_kit import service
+from lamplight_kit.audit import Auditor
+from lamplight_kit.clock import ManualClock
+from lamplight_kit.errors import BadInput, Problem, SettingsError, Stop
+from lamplight_kit.kafka.types import Outgoing
 from lamplight_kit.rpc import (
     Caller,
+    Refused,
     Role,
     RpcServer,
     Tokens,
@@ -23,6 +31,7 @@ from lamplight_kit.rpc import (
     refuse_input,
     sha256_of,
 )
+from lamplight_kit.rpc import server as rpc_server
 
 LIST = "/lamplight.camera.v1.CameraService/ListCameras"
 STREAM = "/lamplight.frame.v1.FrameService/StreamFrames"
@@ -55,7 +64,17 @@ class Frames(frame_pb2_grpc.FrameServiceServicer):
             yield frame_pb2.StreamFramesResponse(verdict=frame_pb2.Verdict(seq=request.frame.seq))
 
 
-def with_server(use: Callable[[int], Awaitable[None]]) -> None:
+class Kept:
+    """An outbox that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.kept: list[Outgoing] = []
+
+    def put(self, records: Sequence[Outgoing]) -> None:
+        self.kept += records
+
+
+def with_server(use: Callable[[int], Awaitable[None]], on_refused: Refused | None = None) -> None:
     """Run `use` with the port of a server that knows two callers."""
 
     async def main() -> None:
@@ -67,6 +86,7 @@ def with_server(use: Callable[[int], Awaitable[None]]) -> None:
             ],
             TOKENS,
             {LIST: Role.VIEWER, STREAM: Role.VIEWER},
+            on_refused=on_refused,
         )
         port = await server.start()
         try:
@@ -120,6 +140,87 @@ def test_who_may_not(token: str, code: grpc.StatusCode) -> None:
         assert error.value.code() is code
 
     with_server(use)
+
+
+def test_who_may_not_is_told_of() -> None:
+    """A known caller whose role is too small is told of, by name and method; a stranger and a good call are not."""
+    refused: list[tuple[Caller, str]] = []
+
+    async def use(port: int) -> None:
+        for token in ("stranger", "v"):
+            async with channel(f"127.0.0.1:{port}", token) as opened:
+                with pytest.raises(grpc.aio.AioRpcError):
+                    await camera_pb2_grpc.CameraServiceStub(opened).ApplyCameras(camera_pb2.ApplyCamerasRequest())
+        async with channel(f"127.0.0.1:{port}", "v") as opened:
+            await camera_pb2_grpc.CameraServiceStub(opened).ListCameras(camera_pb2.ListCamerasRequest())
+
+    with_server(use, lambda caller, method: refused.append((caller, method)))
+    assert refused == [(Caller("vera", Role.VIEWER), "/lamplight.camera.v1.CameraService/ApplyCameras")]
+
+
+def test_a_refused_call_is_audited() -> None:
+    """It stands in the chain as not allowed, under its method."""
+    outbox = Kept()
+    Auditor(outbox, "ingest-0", ManualClock()).refused(Caller("vera", Role.VIEWER), LIST)
+    (record,) = [made.message for made in outbox.kept]
+    assert isinstance(record, audit_pb2.AuditRecord)
+    assert (record.actor, record.role, record.action, record.allowed) == ("vera", "viewer", LIST, False)
+
+
+def test_health_follows_readiness(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serving only while no part says why it is not ready, and not any more once the server ends."""
+    monkeypatch.setattr(rpc_server, "_LOOK_S", 0.01)
+    reasons = {"stage": "joining the group"}
+
+    async def main() -> None:
+        server = RpcServer("127.0.0.1:0", [], TOKENS, {})
+        server.follow(lambda: reasons)
+        port = await server.start()
+        async with channel(f"127.0.0.1:{port}", "") as opened, asyncio.timeout(10):
+            watching = health_pb2_grpc.HealthStub(opened).Watch(health_pb2.HealthCheckRequest())
+            assert (await watching.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+            reasons.clear()
+            assert (await watching.read()).status == health_pb2.HealthCheckResponse.SERVING
+            reasons["stage"] = "rebuilding"
+            assert (await watching.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+            reasons.clear()
+            assert (await watching.read()).status == health_pb2.HealthCheckResponse.SERVING
+            ending = asyncio.create_task(server.stop(1))
+            assert (await watching.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+            watching.cancel()
+            await ending
+
+    asyncio.run(main())
+
+
+def test_a_part_that_follows_is_given_the_readiness_of_all() -> None:
+    """Before anything starts, `run` hands over what it says itself."""
+    given: list[Mapping[str, str]] = []
+
+    class Part:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def start(self) -> None:
+            if given:
+                raise Stop("seen enough")
+
+        def unready(self) -> str | None:
+            return f"{self.name} waits"
+
+        def stop(self, timeout_s: float) -> None: ...
+
+    class Following(Part):
+        def follow(self, reasons: Callable[[], Mapping[str, str]]) -> None:
+            given.append(reasons())
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        assert service.run("toy", [Part("a"), Following("b")], "127.0.0.1:0") == 2
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert given == [{"a": "a waits", "b": "b waits"}]
 
 
 def test_problems_arrive_whole() -> None:

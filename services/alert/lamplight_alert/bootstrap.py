@@ -61,9 +61,10 @@ def build(settings: AlertSettings) -> Sequence[Component]:
         Table(topic) for topic in ("cameras", "camera-states", "rules", "destinations")
     )
     outbox = KafkaOutbox(bus, "alert", ["commands", "audit"])
+    auditor = Auditor(outbox, settings.replica, clock)
     api = RuleApi(
         ApiTables(cameras, rules, destinations),
-        Commands(outbox, Auditor(outbox, settings.replica, clock), clock),
+        Commands(outbox, auditor, clock),
         lambda rows, ids: known(rows, ids, settings.countable_classes),
         settings.apply_timeout_s,
     )
@@ -75,7 +76,7 @@ def build(settings: AlertSettings) -> Sequence[Component]:
         Stage(bus, "alert.rules", ["commands"], RulesHandler(), state=["rules", "destinations"]),
         Stage(bus, "alert.conditions", ["observations", "matches"], conditions, state=["clocks"]),
         Stage(bus, "alert.incidents", ["conditions"], incidents, state=["incidents"]),
-        GrpcApi(settings.grpc_listen, Tokens.read(settings.tokens_file), api),
+        GrpcApi(settings.grpc_listen, Tokens.read(settings.tokens_file), api, auditor.refused),
     ]
 
 

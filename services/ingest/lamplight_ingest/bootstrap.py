@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,12 +127,16 @@ class Api(AsyncPart):
 
     name = "grpc"
 
-    def __init__(self, settings: IngestSettings, api: CameraApi) -> None:
-        """Serve `api` as `settings` say; nothing listens until `start`."""
+    def __init__(self, settings: IngestSettings, api: CameraApi, auditor: Auditor) -> None:
+        """Serve `api` as `settings` say, and audit what is refused; nothing listens until `start`."""
         super().__init__()
         tokens = Tokens.read(settings.tokens_file)
-        self._server = RpcServer(settings.grpc_listen, [api.register()], tokens, ALLOW)
+        self._server = RpcServer(settings.grpc_listen, [api.register()], tokens, ALLOW, on_refused=auditor.refused)
         self.port = 0
+
+    def follow(self, reasons: Callable[[], Mapping[str, str]]) -> None:
+        """Let the health service say what the whole process says."""
+        self._server.follow(reasons)
 
     async def open(self) -> None:
         """Listen."""
@@ -163,18 +167,19 @@ def parts(settings: IngestSettings, clock: Clock) -> Sequence[Component]:
     handler = CameraHandler()
     fleet = Fleet(handler, outbox, cameras, states, around)
     detect.tell(fleet)
+    auditor = Auditor(outbox, settings.replica, clock)
     api = CameraApi(
         outbox,
         cameras=cameras,
         states=states,
         changes=changes,
-        auditor=Auditor(outbox, settings.replica, clock),
+        auditor=auditor,
         clock=clock,
         doors=settings.doors,
         timeout_s=settings.call_timeout_s,
     )
     stage = Stage(bus, "ingest", INPUTS, handler, state=STATE)
-    return [outbox, Tables(bus, [cameras, states]), detect, fleet, stage, Api(settings, api)]
+    return [outbox, Tables(bus, [cameras, states]), detect, fleet, stage, Api(settings, api, auditor)]
 
 
 def run(settings: IngestSettings) -> int:

@@ -3,10 +3,11 @@
 from lamplight_kit.rpc.callers import Caller, Role, Tokens, sha256_of
 from lamplight_kit.rpc.channel import blocking_channel, channel
 from lamplight_kit.rpc.problems import problems_of, refuse_input
-from lamplight_kit.rpc.server import RpcServer, current_caller
+from lamplight_kit.rpc.server import Refused, RpcServer, current_caller
 
 __all__ = [
     "Caller",
+    "Refused",
     "Role",
     "RpcServer",
     "Tokens",

@@ -26,6 +26,9 @@ _caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
 _log = structlog.get_logger()
 
 Register = Callable[[grpc.aio.Server], None]
+Reasons = Callable[[], Mapping[str, str]]
+Refused = Callable[[Caller, str], None]
+_LOOK_S = 1.0
 
 
 def current_caller() -> Caller:
@@ -40,10 +43,14 @@ def current_caller() -> Caller:
 class Authenticate(grpc.aio.ServerInterceptor):
     """Let a call in whose token is known and whose role may make it; the health service is open to all."""
 
-    def __init__(self, tokens: Tokens, allow: Mapping[str, Role]) -> None:
-        """Take the known `tokens`, and the least role by full method name (`/lamplight.camera.v1.CameraService/…`)."""
+    def __init__(self, tokens: Tokens, allow: Mapping[str, Role], on_refused: Refused | None = None) -> None:
+        """Take the known `tokens`, and the least role by full method name (`/lamplight.camera.v1.CameraService/…`).
+
+        `on_refused(caller, method)` is told each call of a known caller that its role did not allow.
+        """
         self._tokens = tokens
         self._allow = allow
+        self._on_refused = on_refused
 
     async def intercept_service(
         self,
@@ -63,6 +70,8 @@ class Authenticate(grpc.aio.ServerInterceptor):
         if caller is None:
             return _refusal(handler, grpc.StatusCode.UNAUTHENTICATED, "a bearer token that is known was expected")
         if not caller.role.may(needed):
+            if self._on_refused is not None:
+                self._on_refused(caller, method)
             why = f"role {caller.role.name.lower()} found, {needed.name.lower()} expected for {method}"
             return _refusal(handler, grpc.StatusCode.PERMISSION_DENIED, why)
         return _bound(handler, caller, str(metadata.get("traceparent", "")))
@@ -120,15 +129,25 @@ class RpcServer:
         tokens: Tokens,
         allow: Mapping[str, Role],
         credentials: grpc.ServerCredentials | None = None,
+        on_refused: Refused | None = None,
     ) -> None:
-        """Prepare a server for `listen` (host:port, port 0: any); nothing listens until `start`."""
+        """Prepare a server for `listen` (host:port, port 0: any); nothing listens until `start`.
+
+        `on_refused` is told what `Authenticate` says, on the event loop: it must be quick.
+        """
         self._listen = listen
         self._registrations = registrations
-        self._interceptor = Authenticate(tokens, allow)
+        self._interceptor = Authenticate(tokens, allow, on_refused)
         self._credentials = credentials
         self._server: grpc.aio.Server | None = None
         self._health = health.aio.HealthServicer()
+        self._reasons: Reasons | None = None
+        self._following: asyncio.Task[None] | None = None
         self.port = 0
+
+    def follow(self, reasons: Reasons) -> None:
+        """Serve, by the health service, while `reasons` gives none; call before `start`. Looked at each second."""
+        self._reasons = reasons
 
     async def start(self) -> int:
         """Listen; return the port in force. Raises `SettingsError` where the address cannot be had."""
@@ -147,8 +166,17 @@ class RpcServer:
             raise SettingsError(message) from error
         await server.start()
         self._server = server
-        await self.set_ready(is_ready=True)
+        if self._reasons is None:
+            await self.set_ready(is_ready=True)
+        else:
+            await self.set_ready(is_ready=False)
+            self._following = asyncio.create_task(self._follow(self._reasons))
         return self.port
+
+    async def _follow(self, reasons: Reasons) -> None:
+        while True:
+            await self.set_ready(is_ready=not reasons())
+            await asyncio.sleep(_LOOK_S)
 
     async def set_ready(self, *, is_ready: bool) -> None:
         """Say by the health service whether calls are welcome."""
@@ -157,6 +185,8 @@ class RpcServer:
 
     async def stop(self, grace_s: float) -> None:
         """Take no new call, give the running ones `grace_s` seconds, end."""
+        if self._following is not None:
+            self._following.cancel()
         if self._server is not None:
             await self._health.enter_graceful_shutdown()
             await asyncio.shield(self._server.stop(grace_s))

@@ -93,8 +93,14 @@ class FrameServer(AsyncPart):
             frame_pb2_grpc.add_FrameServiceServicer_to_server(frames, server)
 
         tokens = Tokens.read(settings.tokens_file)
-        self._server = RpcServer(settings.grpc_listen, [register], tokens, allow, _credentials(settings))
+        self._server = RpcServer(
+            settings.grpc_listen, [register], tokens, allow, _credentials(settings), uploads.auditor.refused
+        )
         self.port = 0
+
+    def follow(self, reasons: Callable[[], Mapping[str, str]]) -> None:
+        """Let the health service say what the whole process says."""
+        self._server.follow(reasons)
 
     async def open(self) -> None:
         """Listen; frames are taken once the tables have been read."""

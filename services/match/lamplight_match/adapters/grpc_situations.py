@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, NoReturn, TypeVar
@@ -142,9 +142,13 @@ class SituationApi(AsyncPart):
     def __init__(self, listen: str, tokens: Tokens, desk: Desk) -> None:
         """Listen on `listen` (host:port) once started."""
         super().__init__()
-        self._server = RpcServer(listen, [self._register], tokens, ALLOW)
+        self._server = RpcServer(listen, [self._register], tokens, ALLOW, on_refused=desk.auditor.refused)
         self._servicer = SituationServicer(desk)
         self.port = 0
+
+    def follow(self, reasons: Callable[[], Mapping[str, str]]) -> None:
+        """Let the health service say what the whole process says."""
+        self._server.follow(reasons)
 
     async def open(self) -> None:
         """Listen."""
