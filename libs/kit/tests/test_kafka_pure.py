@@ -11,12 +11,15 @@ from google.protobuf.wrappers_pb2 import BytesValue, StringValue
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner.default import DefaultPartitioner
+from lamplight_contracts.topics import load
 from lamplight_kit.errors import SettingsError
 from lamplight_kit.kafka.assignor import CoPartitionAssignor, share
 from lamplight_kit.kafka.codec import UndecodableError, UnknownMajorError, decode, encode, partition_for
 from lamplight_kit.kafka.marks import Mark, read_mark
+from lamplight_kit.kafka.readback import _keep
 from lamplight_kit.kafka.settings import BusSettings
-from lamplight_kit.kafka.types import Outgoing
+from lamplight_kit.kafka.topics import kinds_of
+from lamplight_kit.kafka.types import Outgoing, Record
 
 
 @st.composite
@@ -132,6 +135,33 @@ def test_what_cannot_be_read_says_why(raw: SimpleNamespace, error: type[Exceptio
     """The text names topic, partition and offset, never a value."""
     with pytest.raises(error, match=r"^observations\[3\]@7: "):
         decode(raw, "observations")
+
+
+def test_a_topic_carries_its_own_message() -> None:
+    """What topics.yaml names is checked, a tombstone passes; topics of other words, and dead letters, are not."""
+    kinds = kinds_of(load())
+    assert kinds["places"] == "lamplight.place.v1.Places"
+    assert not {"alerts", "alerts.current", "match.deadletter"} & kinds.keys()
+    assert decode(_raw(b"", type="lamplight.place.v1.Places", major="1"), "places", kinds["places"]).message is not None
+    assert decode(_raw(None), "places", kinds["places"]).message is None
+    for raw in (_raw(b"", type="lamplight.region.v1.Region", major="1"), _raw(b"{}")):
+        with pytest.raises(
+            UndecodableError, match=r"^places\[3\]@7: type .* found, lamplight.place.v1.Places expected"
+        ):
+            decode(raw, "places", kinds["places"])
+
+
+def test_state_that_cannot_be_read_counts_while_it_is_live() -> None:
+    """A later value or removal of its key makes it good; another topic's message cannot be read either."""
+    live: dict[bytes, Record | str] = {}
+    good = _raw(b"", type="lamplight.place.v1.Places", major="1")
+    kinds = {"places": "lamplight.place.v1.Places"}
+    for bad in (_raw(b"", type="lamplight.place.v1.Places", major="2"), _raw(b"{}")):
+        for later, left in ((good, [Record]), (_raw(None), [])):
+            _keep(live, bad, "places", kinds)
+            assert [type(kept) for kept in live.values()] == [str]
+            _keep(live, later, "places", kinds)
+            assert [type(kept) for kept in live.values()] == left
 
 
 @pytest.mark.parametrize(("namespace", "member"), [("", "m"), ("a.b", "m"), ("n", "pod 1"), ("n", "x" * 64)])
