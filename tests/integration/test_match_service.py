@@ -250,12 +250,15 @@ def test_from_sealed_pictures_to_matches(system: System, monkeypatch: pytest.Mon
         call("admin").RemoveSituation(situation_pb2.RemoveSituationRequest(situation_id="flood"), timeout=30)
         listed = call("viewer").ListSituations(situation_pb2.ListSituationsRequest(), timeout=10)
         assert [situation.id for situation in listed.situations] == ["smoke"]
-        until(lambda: len(reader.messages(audit_pb2.AuditRecord)) >= 3)
+        until(lambda: len(reader.messages(audit_pb2.AuditRecord)) >= 5)
     acts = [m for m in reader.messages(audit_pb2.AuditRecord) if isinstance(m, audit_pb2.AuditRecord)]
-    assert [(act.actor, act.action, list(act.subject_ids)) for act in acts] == [
-        ("operator", "enrol_situation", ["flood"]),
-        ("operator", "enrol_situation", ["smoke"]),
-        ("admin", "remove_situation", ["flood"]),
+    service = "/lamplight.situation.v1.SituationService"
+    assert [(act.actor, act.action, list(act.subject_ids), act.allowed) for act in acts] == [
+        ("operator", "enrol_situation", ["flood"], True),
+        ("operator", "enrol_situation", ["smoke"], True),
+        ("viewer", f"{service}/EnrolSituation", [], False),
+        ("operator", f"{service}/RemoveSituation", [], False),
+        ("admin", "remove_situation", ["flood"], True),
     ]
     assert not [record for record in reader.records if record.topic.endswith("deadletter")]
     reader.close()
