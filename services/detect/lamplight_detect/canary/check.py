@@ -20,6 +20,7 @@ from lamplight_detect.detections import Boxes, Detections, iou
 from lamplight_detect.gate import Gate, GateClosed, Recent, View
 from lamplight_detect.gate.people import in_tiles
 from lamplight_detect.gate.picture import RedactedPicture
+from lamplight_detect.gate.poses import UPRIGHT
 
 COLOUR_LEVELS = 3.0
 """Means of decoded colours may differ by this many levels of 255: decoders round differently."""
@@ -60,7 +61,7 @@ class Canary:
         tiled = in_tiles(self.gate.things, bgr, self.gate.policy)
         for person in portrait.people:
             _check_found(portrait, person, self._people(whole if person.found_by == "whole" else tiled))
-        picture = self.gate.release(view, whole, Recent()).picture
+        picture = self.gate.release(view, whole, Recent(turns=UPRIGHT)).picture
         for person in portrait.people:
             _check_masked(portrait, person, picture)
         for recorder in self.recorders:

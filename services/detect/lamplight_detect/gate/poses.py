@@ -106,8 +106,8 @@ class Turns:
         return Turns(told, self.pictures + 1)
 
 
-UPRIGHT = Turns((1e9, 0.0, 0.0, 0.0), 1)
-"""What is known of a camera that hangs as it should."""
+UPRIGHT = Turns((1e9, 0.0, 0.0, 0.0), 1_000_001)
+"""What is known of a camera that hangs as it should, long since: its next picture is searched upright alone."""
 
 
 def _stretched(bgr: NDArray[np.uint8], size_hw: tuple[int, int]) -> NDArray[np.uint8]:
