@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+from lamplight_contracts.secrets import scrub
 
-_CREDENTIALS = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s@]+@")
 _MAX_TEXT = 2_000
 
 
@@ -47,13 +46,8 @@ def configure(service: str, level: str = "info") -> None:
 
 
 def without_pixels(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace bytes by their length, take user and password out of URLs, cut texts that are too long."""
+    """Replace bytes by their length, take users and passwords out of URLs, cut texts that are too long."""
     return {key: _plain(value) for key, value in event.items()}
-
-
-def scrub(text: str) -> str:
-    """Take user and password out of every URL in `text`."""
-    return _CREDENTIALS.sub(r"\g<scheme>***@", text)
 
 
 def _plain(value: object) -> object:
@@ -67,4 +61,5 @@ def _plain(value: object) -> object:
         return [_plain(item) for item in value]
     if hasattr(value, "__array_interface__"):
         return "<array>"
-    return value
+    # What is no text of JSON's own (an error, a path) would be written by its repr: that may hold an address.
+    return value if value is None or isinstance(value, int | float) else scrub(repr(value))[:_MAX_TEXT]

@@ -7,14 +7,14 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from lamplight.camera.v1 import camera_pb2
 from lamplight.rule.v1 import rule_pb2
+from lamplight_contracts.secrets import has_secret, scrub
 from lamplight_contracts.selectors import selects
 from lamplight_kit.errors import Problem
-from lamplight_kit.log import scrub
 
 from lamplight_alert.conditions_check import ConditionCheck
 from lamplight_alert.rulebook import OVERS
@@ -52,7 +52,7 @@ def check_rules(rules: Sequence[rule_pb2.Rule], known: Known) -> tuple[tuple[Pro
         warnings += _rule_warnings(rule, known)
     delivering = sorted({destination for rule in rules for destination in rule.deliver})
     warnings += [ONLY_TOPIC.format(ids=", ".join(delivering))] if delivering else []
-    return tuple(problems), tuple(warnings)
+    return _told(problems), tuple(warnings)
 
 
 def check_destinations(destinations: Sequence[rule_pb2.Destination]) -> tuple[tuple[Problem, ...], tuple[str, ...]]:
@@ -60,8 +60,12 @@ def check_destinations(destinations: Sequence[rule_pb2.Destination]) -> tuple[tu
     problems = [*_doubles("destinations", [destination.id for destination in destinations])]
     for number, destination in enumerate(destinations):
         problems += _destination_problems(f"destinations[{number}]", destination)
-    ids = ", ".join(destination.id for destination in destinations)
-    return tuple(problems), (ONLY_TOPIC.format(ids=ids),) if ids else ()
+    ids = ", ".join(scrub(destination.id, whole=True) for destination in destinations)
+    return _told(problems), (ONLY_TOPIC.format(ids=ids),) if ids else ()
+
+
+def _told(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(replace(each, value=scrub(each.value, whole=True)) for each in problems)
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
@@ -138,16 +142,16 @@ def _destination_problems(path: str, destination: rule_pb2.Destination) -> list[
 
 
 def _address_problems(path: str, address: str, schemes: Sequence[str]) -> list[Problem]:
+    if has_secret(address, whole=True):
+        cure = "put user, password and token into a secret, and name that in `secret`"
+        return [Problem(path, address, "a URL without user, password and token", cure)]
     expected = f"a URL that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}"
     try:
         url = urlsplit(address)
         host = url.hostname
         _ = url.port  # reading it checks it
-    except ValueError as error:
-        return [Problem(path, scrub(address), expected, f"mend it ({error})")]
-    if url.username or url.password or "@" in url.netloc:
-        cure = "put user and password into a secret, and name that in `secret`"
-        return [Problem(path, scrub(address), "a URL without user and password", cure)]
+    except ValueError:
+        return [Problem(path, address, expected, "mend its host or port")]
     if url.scheme not in schemes or not host:
         return [Problem(path, address, expected, "mend the address")]
     return []

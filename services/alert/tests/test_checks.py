@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given as chosen
+from hypothesis import strategies as st
 from lamplight.rule.v1 import rule_pb2
 from lamplight_alert.adapters import cel
 from lamplight_alert.bootstrap import known, local
@@ -156,6 +158,21 @@ def test_destinations(kind: int, address: str, path: str | None) -> None:
     assert [problem.path for problem in found] == ([f"destinations[0].{path}"] if path else [])
     assert "word@" not in str(found)
     assert warnings == ("only the alerts topic is served yet: desk kept, nothing is delivered there",)
+
+
+@chosen(
+    st.sampled_from(["https://user:{p}@h/x", "mqtt:user:{p}@h", "https://h/hook?token={p}", "https://h/x#user:{p}@h"]),
+    st.text(max_size=12),
+)
+def test_no_password_is_taken_or_told(shape: str, text: str) -> None:
+    """Whatever it is, an address that holds one is refused in words that do not."""
+    given = rule_pb2.Destination(
+        id="desk", kind=rule_pb2.Destination.KIND_WEBHOOK, address=shape.format(p=f"zq{text}qz")
+    )
+    (problem,) = check_destinations([given])[0]
+    assert problem.path == "destinations[0].address"
+    assert "zq" not in str(problem)
+    assert "qz" not in str(problem)
 
 
 def test_the_local_door_refuses_bad_rules(film: Any) -> None:

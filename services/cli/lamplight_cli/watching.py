@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lamplight.camera.v1 import camera_pb2
+from lamplight_contracts.secrets import has_secret, scrub
 from lamplight_kit.errors import BadInput, Problem
 
 from lamplight_cli.files.cameras import CamerasFile, plain_camera
@@ -16,8 +17,9 @@ def cameras_of(sources: Sequence[str], file: CamerasFile | None) -> Sequence[cam
     """Return a camera for each source, in their order, its `source` an absolute path or as it was given.
 
     Of a file, the camera that names the source is its; else the one whose id is the source's name; else the next that
-    is left. Raises `BadInput` where none is.
+    is left. Raises `BadInput` where none is, or where a source holds a password.
     """
+    _without_secrets(sources)
     given = [_absolute(source) for source in sources]
     if file is None:
         return [plain_camera(camera_id, source) for camera_id, source in zip(ids_of(sources), given, strict=True)]
@@ -46,6 +48,14 @@ def ids_of(sources: Sequence[str]) -> Sequence[str]:
         count = sum(each == plain or each.startswith(f"{plain}.") for each in (i.rsplit("-n", 1)[0] for i in ids))
         ids.append(plain if count == 0 else f"{plain}-n{count + 1}")
     return ids
+
+
+def _without_secrets(sources: Sequence[str]) -> None:
+    told = [scrub(source, whole=True) for source in sources if has_secret(source, whole=True)]
+    if told:
+        cure = "name a secret in a file of cameras instead, and give that by --cameras"
+        expected = "an address without user and password"
+        raise BadInput(tuple(Problem("source", source, expected, cure) for source in told))
 
 
 def _absolute(source: str) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lamplight.camera.v1 import camera_pb2
 from lamplight.rule.v1 import rule_pb2
 from lamplight_cli.apply import Wishes
@@ -13,6 +17,7 @@ from lamplight_cli.files.destinations import read_destinations
 from lamplight_cli.files.document import Document
 from lamplight_cli.files.rules import read_rules
 from lamplight_cli.files.situations import read_situations
+from lamplight_cli.watching import cameras_of
 from lamplight_kit.errors import BadInput, Problem
 
 CAMERAS = """\
@@ -110,6 +115,64 @@ def test_every_field_of_a_destination_arrives(tmp_path: Path) -> None:
     text = "version: 1\ndestinations:\n- {id: desk, kind: ngsi-ld, address: 'https://desk.example/x', secret: desk}\n"
     (found,) = read_destinations(write(tmp_path, "destinations.yaml", text)).destinations
     assert (found.id, found.kind, found.secret) == ("desk", rule_pb2.Destination.KIND_NGSI_LD, "desk")
+
+
+SECRETS = (
+    "rtsp://user:{p}@host/x", "rtsp:/user:{p}@host/x", "user:{p}@10.0.0.1/stream", "//user:{p}@10.0.0.1/stream",
+    "http://h/user:{p}@x", "rtsp://h/x#user:{p}@h", "http://h/snap.jpg?user=admin&password={q}", "mqtt:user:{p}@h",
+    "https://h/hook?token={q}",
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    shape=st.sampled_from(SECRETS),
+    text=st.text(max_size=12),
+    place=st.sampled_from(["id", "source", "name", "purpose", "labels", "time_zone", "district", "address"]),
+)
+def test_no_password_is_taken_or_told(
+    tmp_path_factory: pytest.TempPathFactory, shape: str, text: str, place: str
+) -> None:
+    """Whatever it is and wherever the URL that holds it was put, the file is refused in words that do not hold it."""
+    inner = text if place in ("source", "address") or "://" in shape else "".join(text.split())
+    password = f"zq{inner}qz"
+    address = shape.format(p=password, q=quote(password, safe=""))
+    camera: dict[str, object] = {"id": "a", "source": "x", place: [address] if place == "labels" else address}
+    name, top = "cameras.yaml", {"version": 1, "cameras": [camera]}
+    if place == "address":
+        name, top = "destinations.yaml", {"version": 1, "destinations": [{"id": "a", "kind": "mqtt", place: address}]}
+    found = str(problems_of(write(tmp_path_factory.mktemp("files"), name, json.dumps(top, ensure_ascii=False))))
+    assert "zq" not in found
+    assert "qz" not in found
+
+
+def test_a_mail_address_and_odd_paths_are_taken(tmp_path: Path) -> None:
+    """Only what stands after a colon and before an @ is a password."""
+    text = "version: 1\ncameras:\n- {id: a, source: clips/a@b.mp4, name: quay, purpose: ask desk@city.example}\n"
+    (camera,) = read_cameras(write(tmp_path, "cameras.yaml", text)).cameras
+    assert camera.purpose == "ask desk@city.example"
+    assert camera.source == str(tmp_path / "clips" / "a@b.mp4")
+
+
+def test_half_characters_are_no_text(tmp_path: Path) -> None:
+    """They are refused with their line, since no message can carry them."""
+    text = 'version: 1\ncameras:\n- {id: a, source: x, name: "\\ud800"}\n'
+    (problem,) = problems_of(write(tmp_path, "cameras.yaml", text))
+    assert problem.path == "cameras[0].name"
+
+
+def test_a_password_in_broken_yaml_is_not_told(tmp_path: Path) -> None:
+    """A field written twice is told with neither of its values."""
+    text = "version: 1\ncameras:\n- id: a\n  source: rtsp://u:hush@h/1\n  source: rtsp://u:hush@h/2\n"
+    (problem,) = problems_of(write(tmp_path, "cameras.yaml", text))
+    assert "hush" not in str(problem)
+
+
+def test_a_password_of_a_command_line_is_not_told() -> None:
+    """What `watch` is asked to watch holds none either."""
+    with pytest.raises(BadInput) as caught:
+        cameras_of(["rtsp://user:hush@host/x"], None)
+    assert "hush" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,8 @@ def _source(path: str, source: str, doors: Doors) -> Problems:
     try:
         address = addresses.parse(source)
     except ValueError as error:
-        yield Problem(path, _shown(source), str(error), "write rtsp(s)://…, http(s)://…, or the path of a file or folder")
+        cure = "write rtsp(s)://…, http(s)://…, or the path of a file or folder"
+        yield Problem(path, _shown(source), str(error), cure)
         return
     closed = doors.why_closed(address)
     if closed is not None:
@@ -92,7 +93,7 @@ def _open_text(path: str, text: str) -> Problems:
 
 
 def _shown(text: str) -> str:
-    return scrub(text, whole=has_secret(text, whole=True))[:100]
+    return scrub(text, whole=True)[:100]
 
 
 def _place(path: str, camera: camera_pb2.Camera) -> Problems:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lamplight.camera.v1 import camera_pb2
 from lamplight_ingest.checks import problems_of
 from lamplight_ingest.doors import Doors
@@ -108,6 +111,36 @@ def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
     (problem,) = problems_of([camera(source="rtsp://admin:pass-word-never-shown@cam.example/1")], DOORS)
     assert "pass-word" not in str(problem)
     assert "credentials" in problem.cure
+
+
+@given(
+    st.sampled_from(["source", "name", "purpose", "labels"]),
+    st.sampled_from(["rtsp://user:{p}@h/x", "http://h/user:{p}@x", "http://h/snap.jpg?user=admin&password={q}"]),
+    st.text(max_size=12),
+)
+def test_no_password_is_taken_or_told(field: str, shape: str, text: str) -> None:
+    """Whatever it is, and in whichever text of a camera the URL stands."""
+    password = f"zq{text}qz"
+    address = shape.format(p=password, q=quote(password, safe=""))
+    problems = problems_of([camera(**{field: [address] if field == "labels" else address})], DOORS)
+    assert problems
+    assert "zq" not in str(problems)
+    assert "qz" not in str(problems)
+
+
+@pytest.mark.parametrize(
+    "source", ["rtsp:/user:hunter2@host/x", "user:hunter2@10.0.0.1/stream", "//user:hunter2@10.0.0.1/stream"]
+)
+def test_a_password_is_no_path(source: str) -> None:
+    """What is no URL only because it was miswritten is refused as one."""
+    (problem,) = problems_of([camera(source=source)], Doors(roots=None))
+    assert "hunter2" not in str(problem)
+    assert "credentials" in problem.cure
+
+
+def test_a_mail_address_is_no_password() -> None:
+    """Purposes name whom to ask."""
+    assert not problems_of([camera(purpose="Floods: ask desk@city.example", name="Quay @ 7:30")], DOORS)
 
 
 def test_more_cameras_than_one_call_may_hold() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lamplight.camera.v1 import camera_pb2
+from lamplight_contracts.secrets import has_secret
 
 from lamplight_cli.files.document import Document, Node, nearest, once
 
@@ -89,11 +90,11 @@ def _camera(node: Node, defaults: Mapping[str, Node], folder: Path) -> camera_pb
         time_zone=_time_zone(given["time_zone"]) if "time_zone" in given else "UTC",
         district=given["district"].identifier() if "district" in given else _DISTRICT,
         labels=_labels(given["labels"]) if "labels" in given else (),
-        purpose=given["purpose"].text() if "purpose" in given else "",
+        purpose=given["purpose"].words() if "purpose" in given else "",
         zones=_zones(own["zones"]) if "zones" in own else (),
         lines=_lines(own["lines"]) if "lines" in own else (),
     )
-    camera.name = own["name"].text() if "name" in own else camera.id
+    camera.name = own["name"].words() if "name" in own else camera.id
     if "place" in given:
         camera.place.CopyFrom(_place(given["place"]))
     if "credentials" in given:
@@ -106,18 +107,21 @@ def _camera(node: Node, defaults: Mapping[str, Node], folder: Path) -> camera_pb
 def _source(node: Node, folder: Path) -> str:
     expected = "rtsp(s):// or http(s)://, a video file or a folder of pictures"
     source = node.text(expected)
+    if has_secret(source, whole=True):
+        # First of all: a password may look like a path, a port or a wrong scheme.
+        cure = "name a secret instead: `credentials: {secret: …}`"
+        node.wrong("an address without user and password", cure)
+        return ""
     if "://" not in source:
         return str((folder / source).resolve()) if source else ""
     try:
         parts = urlsplit(source)
-        host, has_user = parts.hostname, parts.username is not None or parts.password is not None
+        host = parts.hostname
     except ValueError:
-        host, has_user, parts = None, False, urlsplit("")
+        host, parts = None, urlsplit("")
     if parts.scheme not in _SCHEMES or not host:
         near = nearest(parts.scheme, _SCHEMES)
         node.wrong(expected, f"did you mean {near}://?" if near and host else "mend the address")
-    if has_user:
-        node.wrong("a URL without user and password", "name a secret instead: `credentials: {secret: …}`")
     return source
 
 
@@ -127,7 +131,7 @@ def _secret(node: Node) -> str:
 
 
 def _labels(node: Node) -> Sequence[str]:
-    return node.texts("a list of labels")
+    return [item.words() for item in node.items("a list of labels")]
 
 
 def _time_zone(node: Node) -> str:

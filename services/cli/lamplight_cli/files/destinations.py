@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lamplight.rule.v1 import rule_pb2
+from lamplight_contracts.secrets import has_secret
 
 from lamplight_cli.files.document import Document, Node, once
 
@@ -52,14 +53,15 @@ def _destination(found: Mapping[str, Node]) -> rule_pb2.Destination:
 
 def _address(node: Node) -> str:
     address = node.text("a URL")
+    if has_secret(address, whole=True):
+        cure = "name a secret instead: `secret: …`"
+        node.wrong("a URL without user, password and token", cure)
+        return ""
     try:
         parts = urlsplit(address)
-        has_user = parts.username is not None or parts.password is not None
     except ValueError:
         node.wrong("a URL", "mend it")
         return ""
-    if has_user:
-        node.wrong("a URL without user and password", "name a secret instead: `secret: …`")
     if address and not parts.scheme:
         node.wrong("a URL", "begin it with https:// or mqtts://, say")
     return address

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from lamplight_contracts.secrets import has_secret, scrub
 from lamplight_kit.errors import BadInput, Problem
-from lamplight_kit.log import scrub
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -23,6 +23,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 ID_EXPECTED = "an id of a-z, 0-9, _ and -, at most 63, that starts with a letter or digit"
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _LONGEST_VALUE = 80
 
 
@@ -51,10 +52,10 @@ class Document:
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line = mark.line + 1 if mark is not None else 1
-            found = " ".join(str(error.problem or error.context).split())
+            found = scrub(" ".join(str(error.problem or error.context).split()))
             raise BadInput((Problem("", found, "YAML", "mend the line, or the one before it", name, line),)) from error
         except YAMLError as error:
-            raise BadInput((Problem("", str(error), "YAML", "mend the file", name, 1),)) from error
+            raise BadInput((Problem("", scrub(str(error)), "YAML", "mend the file", name, 1),)) from error
         return cls(name, content)
 
     @property
@@ -98,7 +99,8 @@ class Node:
         """Keep a problem with this value."""
         shown = self.value if value is None else value
         found = shown if isinstance(shown, str) else _plain(shown)
-        problem = Problem(self.path, scrub(found)[:_LONGEST_VALUE], expected, cure, self.document.name, self.line)
+        told = scrub(found, whole=True)[:_LONGEST_VALUE]
+        problem = Problem(self.path, told, expected, cure, self.document.name, self.line)
         self.document.problems.append(problem)
 
     def fields(self, known: Collection[str], required: Collection[str] = ()) -> Mapping[str, Node]:
@@ -132,11 +134,21 @@ class Node:
 
     def text(self, expected: str = "some text") -> str:
         """Return a text that is not empty."""
+        if isinstance(self.value, str) and _SURROGATE.search(self.value):
+            self.wrong(expected, "take the half characters (\\ud800 to \\udfff) out of it", "no Unicode text")
+            return ""
         if isinstance(self.value, str) and self.value.strip():
             return str(self.value)
         cure = "put it in quotes" if self.value is not None and self.value != "" else "write it, or remove the field"
         self.wrong(expected, cure)
         return ""
+
+    def words(self, expected: str = "some text") -> str:
+        """Return a text that is not empty and holds no password."""
+        found = self.text(expected)
+        if has_secret(found):
+            self.wrong("a text without a URL's user or password", "take them out of it")
+        return found
 
     def identifier(self) -> str:
         """Return an id."""
@@ -144,6 +156,9 @@ class Node:
             return str(self.value)
         if isinstance(self.value, int) and not isinstance(self.value, bool):
             self.wrong(ID_EXPECTED, f'put it in quotes: "{self.value}"')
+            return ""
+        if has_secret(str(self.value), whole=True):
+            self.wrong(ID_EXPECTED, "write one")
             return ""
         proposal = re.sub(r"[^a-z0-9_-]+", "-", str(self.value).lower()).strip("-_")[:63]
         self.wrong(ID_EXPECTED, f"write {proposal!r}, say" if proposal and self.value is not None else "write one")
@@ -202,7 +217,7 @@ def line_in(parent: Any, step: Any, fallback: int) -> int:
 
 
 def _join(path: str, key: str) -> str:
-    return f"{path}.{key}" if path else key
+    return scrub(f"{path}.{key}" if path else key)
 
 
 def _plain(value: Any) -> str:
