@@ -144,6 +144,7 @@ class Tables:
         consumer = KafkaConsumer(**consumer_options(self._bus, self.name))
         try:
             self._blocked = {}  # a new consumer reads them again, from where they stopped
+            metrics.PAUSED.labels(self.name).set(0)
             missing = self._seek(consumer)
             heard_at = time.monotonic()
             while not self._stopping.is_set():
