@@ -7,13 +7,17 @@ A service subclasses `ServiceSettings`, documents each field, and calls `load`: 
 from __future__ import annotations
 
 import os
+import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from lamplight_contracts.secrets import scrub
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableValue
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -21,6 +25,8 @@ from lamplight_kit.errors import SettingsError
 from lamplight_kit.kafka.settings import BusSettings
 
 ENV_PREFIX = "LAMPLIGHT_"
+_SECRET = re.compile("token|secret|pass|security")
+_ALIKE = 0.88
 
 
 class Settings(BaseSettings):
@@ -32,20 +38,24 @@ class Settings(BaseSettings):
     def load(cls, file: Path | None = None) -> Self:
         """Read `file` (or the one that LAMPLIGHT_SETTINGS names), then the environment over it.
 
-        Raises `SettingsError` naming every setting that is missing or wrong, where it was looked for and the cure.
+        Raises `SettingsError` naming every setting that is missing, wrong or unknown, where it was looked for (the line
+        in the file), the cure, and variables of the environment that look like misspelt settings.
         """
-        path = file or _named_file()
-        given = _read(path) if path else {}
+        file = file or _named_file()
+        given, lines = _read(file) if file else ({}, {})
         known = set(cls.model_fields)
-        unknown = sorted(set(given) - known)
-        if unknown:
-            message = f"{path}: {', '.join(unknown)} found, one of {', '.join(sorted(known))} expected; mend the names"
-            raise SettingsError(message)
+        problems = [_unknown(f"{file}:{lines[name]}", name, known) for name in given if name not in known]
         in_environment = {name for name in known if f"{ENV_PREFIX}{name.upper()}" in os.environ}
         try:
-            return cls(**{name: value for name, value in given.items() if name not in in_environment})
+            settings = cls(**{name: given[name] for name in given if name in known - in_environment})
         except ValidationError as error:
-            raise SettingsError(_explain(error, path)) from None
+            places = {name: f"{file}:{line}" for name, line in lines.items() if name not in in_environment}
+            problems += _explain(error, file, places)
+        except UnreadableValue as error:
+            problems.append(f"{error} found, JSON expected; mend the variable of the environment")
+        if problems:
+            raise SettingsError("\n".join([*problems, *_misspelt(known)]))
+        return settings
 
 
 class KafkaSettings(Settings):
@@ -102,29 +112,52 @@ def _named_file() -> Path | None:
     return Path(name) if name else None
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read(path: Path) -> tuple[Mapping[str, Any], Mapping[str, int]]:
+    """Return the settings of a file, and their lines from 1."""
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content, marked = YAML(typ="safe", pure=True).load(text), YAML(typ="rt", pure=True).load(text)
     except OSError as error:
         message = f"settings file {path}: {error.strerror} found, a readable file expected; set LAMPLIGHT_SETTINGS"
         raise SettingsError(message) from error
+    except UnicodeDecodeError as error:
+        message = f"settings file {path}: byte {error.start} is not UTF-8 text; save the file as UTF-8"
+        raise SettingsError(message) from None
     except YAMLError as error:
-        message = f"settings file {path}: not YAML ({error}); mend the file"
-        raise SettingsError(message) from error
+        message = f"settings file {path}: not YAML ({scrub(str(error))}); mend the file"
+        raise SettingsError(message) from None
     if content is None:
-        return {}
+        return {}, {}
     if not isinstance(content, dict):
         message = f"settings file {path}: {type(content).__name__} found, a mapping of names to values expected"
         raise SettingsError(message)
-    return content
+    lines = {str(name): place[0] + 1 for name, place in (marked.lc.data or {}).items()}
+    named = {str(name): value for name, value in content.items()}
+    return named, {name: lines.get(name, 1) for name in named}
 
 
-def _explain(error: ValidationError, path: Path | None) -> str:
+def _unknown(where: str, name: str, known: Collection[str]) -> str:
+    near = get_close_matches(name, sorted(known), 1)
+    cure = f"did you mean {near[0]}?" if near else "remove it"
+    return f"{where}: setting {scrub(name, whole=True)} found, one of {', '.join(sorted(known))} expected; {cure}"
+
+
+def _explain(error: ValidationError, file: Path | None, places: Mapping[str, str]) -> list[str]:
     lines = []
     for problem in error.errors(include_url=False, include_context=False):
         name = ".".join(str(part) for part in problem["loc"])
-        where = f"{ENV_PREFIX}{name.upper()}" + (f" or {name} in {path}" if path else "")
-        found = "nothing" if problem["type"] == "missing" else repr(problem.get("input"))
-        found = "***" if "token" in name or "secret" in name else found
-        lines.append(f"setting {name}: {found} found, {problem['msg']}; set {where}")
-    return "\n".join(lines)
+        setting = str(problem["loc"][0]) if problem["loc"] else ""
+        place = f"{places[setting]}: " if setting in places else ""
+        where = f"{ENV_PREFIX}{setting.upper()}" + (f" or {name} in {file}" if file else "")
+        found = "nothing" if problem["type"] == "missing" else scrub(repr(problem.get("input")), whole=True)
+        found = "***" if _SECRET.search(name) else found
+        lines.append(f"{place}setting {name}: {found} found, {problem['msg']}; set {where}")
+    return lines
+
+
+def _misspelt(known: Collection[str]) -> list[str]:
+    """Return what may be the cause: the environment is shared, so that a name alone is no error."""
+    names = {f"{ENV_PREFIX}{name.upper()}" for name in known}
+    others = sorted(name for name in os.environ if name.startswith(ENV_PREFIX) and name not in names)
+    near = [(name, get_close_matches(name, sorted(names), 1, _ALIKE)) for name in others]
+    return [f"{name} is set and is no setting here; did you mean {found[0]}?" for name, found in near if found]

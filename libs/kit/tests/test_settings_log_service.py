@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lamplight_kit.errors import SettingsError
 from lamplight_kit.log import configure, without_pixels
+from lamplight_kit.rpc.callers import Tokens
 from lamplight_kit.settings import ServiceSettings
 from lamplight_kit.trace import child, current, new, within
 
@@ -59,6 +60,37 @@ def test_a_bad_file_is_named(tmp_path: Path, text: str, said: str) -> None:
     file.write_text(text)
     with pytest.raises(SettingsError, match=said):
         ServiceSettings.load(file)
+
+
+def test_everything_wrong_is_told_at_once_with_its_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Unknown names with the nearest right one, wrong values, what is missing, and a misspelt variable."""
+    monkeypatch.delenv("LAMPLIGHT_KAFKA_BOOTSTRAP_SERVERS", raising=False)
+    monkeypatch.setenv("LAMPLIGHT_KAFKA_BOOTSTRAP_SERVER", "a:1")
+    file = tmp_path / "settings.yaml"
+    file.write_text("nmespace: x\n\nlog_level: loud\nstore_url: [rtsp://u:hush@h]\n")
+    with pytest.raises(SettingsError) as error:
+        ServiceSettings.load(file)
+    told = str(error.value)
+    assert f"{file}:1: setting nmespace found" in told
+    assert "did you mean namespace?" in told
+    assert f"{file}:3: setting log_level: 'loud' found" in told
+    assert "setting kafka_bootstrap_servers: nothing found" in told
+    assert "LAMPLIGHT_KAFKA_BOOTSTRAP_SERVER is set" in told
+    assert "hush" not in told
+
+
+def test_what_cannot_be_read_is_no_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Files in another encoding, and a variable that is no JSON, are settings errors."""
+    file = tmp_path / "settings.yaml"
+    file.write_bytes(b"namespace: caf\xe9\n")
+    with pytest.raises(SettingsError, match="UTF-8"):
+        ServiceSettings.load(file)
+    with pytest.raises(SettingsError, match="tokens file"):
+        Tokens.read(file)
+    monkeypatch.setenv("LAMPLIGHT_KAFKA_BOOTSTRAP_SERVERS", "a:1")
+    monkeypatch.setenv("LAMPLIGHT_KAFKA_SECURITY", "{")
+    with pytest.raises(SettingsError, match="kafka_security"):
+        ServiceSettings.load()
 
 
 def test_logs_hold_no_pixels_and_no_credentials() -> None:

@@ -57,7 +57,7 @@ class Tokens:
                 (str(entry["token_sha256"]), Caller(str(entry["name"]), Role[str(entry["role"]).upper()]))
                 for entry in entries
             ]
-        except (OSError, YAMLError, KeyError, TypeError) as error:
+        except (OSError, UnicodeDecodeError, YAMLError, KeyError, TypeError) as error:
             message = (
                 f"tokens file {path}: {type(error).__name__} {error} found, a list of {{name, role, token_sha256}} "
                 "expected, role one of viewer, operator, admin, auditor; mend the file"
