@@ -15,6 +15,13 @@ CAMERAS = {
     "church-junction": "COMPOSITE, a file in real time: a car stands where it must not",
     "canal-road": "COMPOSITE over HTTP: the road floods; a situation enrolled from examples",
 }
+SORTS = {
+    "standing-in-box": "still",
+    "traffic-builds-up": "count",
+    "no-scene": "fault",
+    "road-floods": "situation",
+}
+"""What each rule of `watch/rules.yaml` shows an alert of."""
 _WIDTH = 16
 
 
@@ -29,20 +36,29 @@ def opening() -> Sequence[str]:
 
 @dataclass
 class Tally:
-    """Alerts told so far, by camera and phase."""
+    """Alerts told so far, by camera and phase, and the rules that they came of."""
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    rule_ids: set[str] = field(default_factory=set)
 
     def tell(self, line: Mapping[str, Any]) -> str:
         """Count one line of `lamplight alerts tail --json`; return it for people."""
         camera_id, phase = str(line["camera_id"]), str(line["phase"])
         self.counts[camera_id, phase] += 1
+        self.rule_ids.add(str(line.get("rule_id", "")))
         time = str(line["at"])[11:19]
         return f"  {time} {phase:9} {line['severity']:8} {camera_id:{_WIDTH}} {line['summary']}"
 
     def summary(self) -> Sequence[str]:
-        """Return how many alerts each camera opened and resolved."""
-        return ["demo: alerts per camera", *(self._of(camera_id) for camera_id in CAMERAS)]
+        """Return how many alerts each camera opened and resolved, and which sorts never came."""
+        return ["demo: alerts per camera", *(self._of(camera_id) for camera_id in CAMERAS), *self._missing()]
+
+    def _missing(self) -> Sequence[str]:
+        missing = [sort for rule_id, sort in SORTS.items() if rule_id not in self.rule_ids]
+        if not missing:
+            return []
+        sorts = ", ".join(missing)
+        return [f"demo: no alert of sort {sorts} came; on a slow machine let it run longer (FOR=180)"]
 
     def _of(self, camera_id: str) -> str:
         opened, resolved = (self.counts[camera_id, phase] for phase in ("opened", "resolved"))

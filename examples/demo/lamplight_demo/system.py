@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lamplight_demo.render import situation_examples
@@ -17,6 +17,7 @@ from lamplight_demo.story import Tally
 
 WATCH = Path(__file__).parent / "watch"
 READY = "up: ready"
+DRAINING = "up: draining"
 SITUATION_ID = "flooded-road"
 _LAMPLIGHT = (sys.executable, "-m", "lamplight_cli")
 _DRAIN_S = 60.0
@@ -27,11 +28,15 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Demo:
-    """What a run of the demo needs: its folder, what has been told so far, and where to say what happens."""
+    """What a run of the demo needs: its folder, what has been told so far, where to say what happens.
+
+    `ending` is set once the system drains: what fails from then on fails for that.
+    """
 
     folder: Path
     tally: Tally
     say: Say
+    ending: threading.Event = field(default_factory=threading.Event)
 
 
 def run(demo: Demo, cameras: Path, for_s: float | None) -> int:
@@ -47,7 +52,11 @@ def run(demo: Demo, cameras: Path, for_s: float | None) -> int:
                 demo.say(line)
                 if line.startswith(READY):
                     _when_ready(demo, children)
+                elif line.startswith(DRAINING):
+                    demo.ending.set()
+            demo.ending.set()
         except KeyboardInterrupt:
+            demo.ending.set()
             up.send_signal(signal.SIGINT)  # a terminal's Ctrl-C reached it too; a second one does no harm
             for line in lines_of(up):
                 demo.say(line)
@@ -124,6 +133,7 @@ def _tell(demo: Demo, tail: subprocess.Popen[str]) -> None:
 def _enrolled(demo: Demo, enrol: subprocess.Popen[str]) -> None:
     said = list(lines_of(enrol))
     status = enrol.wait()
-    if status >= 0:  # below, the demo itself ended it
+    is_ended = status < 0 or (status > 0 and demo.ending.is_set())  # by the demo's end, not by a fault
+    if not is_ended:
         for line in said if status else said[-1:]:  # each picture's line is wanted only where one failed
             demo.say(f"demo: {line}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,49 @@ def test_a_run_enrols_follows_the_alerts_and_ends_with_the_system(tmp_path: Path
     assert any("opened" in line and "canal-road" in line for line in said)
     assert demo.tally.counts["canal-road", "opened"] == 1
     assert len(list((tmp_path / "situations" / "flooded-road").glob("*/*.jpg"))) == 10
+
+
+@pytest.mark.parametrize(("first", "is_told"), [("up: draining", False), ("up: still here", True)])
+def test_an_enrolment_that_fails_is_told_unless_the_system_drains(
+    first: str, is_told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its error while draining would read as a fault of the demo."""
+    failed = tmp_path / "failed"
+    program = tmp_path / "fake.py"
+    text = f"""
+import pathlib, sys, time
+command, go, failed = sys.argv[1], pathlib.Path({str(tmp_path / "go")!r}), pathlib.Path({str(failed)!r})
+def until(path):
+    while not path.exists():
+        time.sleep(0.01)
+if command == "up":
+    print("up: ready", flush=True)
+    print({first!r}, flush=True)
+    until(failed)
+    time.sleep(0.3)
+elif command == "situation":
+    until(go)
+    print("error: detect: no answer", flush=True)
+    failed.touch()
+    sys.exit(1)
+"""
+    program.write_text(text, encoding="utf-8")
+    monkeypatch.setattr(system, "_LAMPLIGHT", (sys.executable, str(program)))
+    said: list[str] = []
+    heard = threading.Event()
+    demo = Demo(tmp_path, Tally(), said.append)
+
+    def follow() -> None:
+        while first not in said:
+            heard.wait(0.01)
+        if is_told or demo.ending.wait(10):
+            (tmp_path / "go").touch()
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    assert system.run(demo, tmp_path / "cameras.yaml", for_s=1) == 0
+    thread.join(10)
+    assert any("no answer" in line for line in said) is is_told
 
 
 @pytest.mark.usefixtures("fake")
