@@ -13,6 +13,7 @@ import grpc
 import structlog
 from lamplight.camera.v1 import camera_pb2
 from lamplight.frame.v1 import frame_pb2, frame_pb2_grpc
+from lamplight_kit import trace
 from lamplight_kit.audit import Auditor
 from lamplight_kit.clock import Clock
 from lamplight_kit.errors import Retry
@@ -119,9 +120,10 @@ class FrameServer(AsyncPart):
     def _handled(self, frame: frame_pb2.Frame) -> frame_pb2.Verdict:
         """Examine `frame` and put out what it led to; called from a worker's thread."""
         camera = self._tables["cameras"].get(frame.camera_id)
-        result = self._detector.handle(frame, camera if isinstance(camera, camera_pb2.Camera) else None)
-        if result.records:
-            self._outbox.put(result.records)
+        with trace.within(trace.current()):  # one trace for all that comes of a frame
+            result = self._detector.handle(frame, camera if isinstance(camera, camera_pb2.Camera) else None)
+            if result.records:
+                self._outbox.put(result.records)
         metrics.EXAMINED.inc(result.examined)
         metrics.RELEASED.inc(result.released)
         if result.gate_closed:
