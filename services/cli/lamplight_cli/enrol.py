@@ -21,6 +21,7 @@ def enrol(folder: SituationFolder, where: Where, progress: Callable[[str], None]
     """
     situation = situation_pb2.Situation()
     situation.CopyFrom(folder.situation)
+    _check_threshold(situation)
     with calling("detect", where.service("detect"), where.token) as channel:
         situation.references.extend(_references(folder, channel, progress))
     with calling("match", where.service("match"), where.token) as channel:
@@ -40,6 +41,14 @@ def still_request(situation_id: str, example: Example) -> frame_pb2.RedactStillR
             is_counter_example=example.is_counter_example,
         ),
     )
+
+
+def _check_threshold(situation: situation_pb2.Situation) -> None:
+    """Raise `BadInput` for what match would refuse too, but only after every picture went through the gate."""
+    if situation.HasField("threshold") and not 0 < situation.threshold <= 1:
+        found, cure = f"{situation.threshold:g}", "leave it out, so that it is calibrated from the examples"
+        path = f"{situation.id}/situation.yaml"
+        raise BadInput((Problem("threshold", found, "a cosine above 0 and up to 1", cure, path, 1),))
 
 
 def _references(

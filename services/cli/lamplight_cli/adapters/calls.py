@@ -13,13 +13,15 @@ from lamplight_kit.rpc import blocking_channel, problems_of
 from lamplight_cli.errors import CallFailedError, NotFoundError
 
 TIMEOUT_S = 90.0  # above the services' own, who say better what they waited for
+REACH_S = 10.0  # for a service that is just starting; one that is gone is said to be so after this
 
 
 @contextmanager
 def calling(service: str, address: str, token: str) -> Iterator[grpc.Channel]:
-    """Open a channel to a service's `address`; what goes wrong within is a `BadInput` or a `CallFailedError`."""
+    """Reach a service at `address`; what goes wrong, then or within, is a `BadInput` or a `CallFailedError`."""
     channel = blocking_channel(address, token)
     try:
+        _reach(channel, service, address)
         yield channel
     except grpc.RpcError as error:
         raise _as_ours(service, address, error) from error
@@ -28,8 +30,19 @@ def calling(service: str, address: str, token: str) -> Iterator[grpc.Channel]:
 
 
 def call(method: Callable[..., Any], request: Any) -> Any:
-    """Call `method`, waiting a while for a service that is just starting."""
-    return method(request, timeout=TIMEOUT_S, wait_for_ready=True)
+    """Call `method` of a service that `calling` has reached; one that has gone since fails at once."""
+    return method(request, timeout=TIMEOUT_S)
+
+
+def _reach(channel: grpc.Channel, service: str, address: str) -> None:
+    try:
+        grpc.channel_ready_future(channel).result(timeout=REACH_S)
+    except grpc.FutureTimeoutError:
+        text = (
+            f"{service} at {address}: nobody answered for {REACH_S:g} s, a running system expected; "
+            "start it by `lamplight up`, or ask `lamplight doctor`"
+        )
+        raise CallFailedError(text) from None
 
 
 def _as_ours(service: str, address: str, error: Any) -> LamplightError:
