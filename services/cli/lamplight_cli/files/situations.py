@@ -101,7 +101,7 @@ def _read(path: Path, situation: situation_pb2.Situation) -> None:
     if "zones" in found:
         situation.zone_ids.extend(item.identifier() for item in found["zones"].items("a list of zone ids"))
     if "threshold" in found:
-        situation.threshold = found["threshold"].number(-1, 1)
+        situation.threshold = found["threshold"].number(0, 1)
     document.check()
 
 
