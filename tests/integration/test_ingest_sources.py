@@ -183,10 +183,10 @@ def test_a_picture_past_the_bound_is_never_sent_on(server: rtsp.RtspServer) -> N
 def test_snapshots_tell_the_same_picture_from_a_new_one() -> None:
     """The demo's server answers 304 where nothing is new."""
     grey, black = (jpeg(np.full((32, 32, 3), shade, np.uint8)) for shade in (90, 0))
-    steps = (http.Step(grey, 0.6), http.Step(black, 5))
+    steps = (http.Step(grey, 2.0), http.Step(black, 9))
     sampling = camera_pb2.Sampling(pictures=camera_pb2.Sampling.PICTURES_ALL, min_gap_s=0.2)
     with http.serve({"quay": http.Script(steps)}) as server:
-        frames, watch = watched(server.url(), 6, sampling)
+        frames, watch = watched(server.url(), 16, sampling)
     assert watch.transport == "http-snapshot"
     assert not frames[0].same_as_before
     assert frames[1].same_as_before
