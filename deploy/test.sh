@@ -20,4 +20,12 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 fi
 make --no-print-directory setup models
 echo "test: unit, contract, integration, end to end, chaos"
-exec .venv/bin/pytest -q -m "not soak" "$@"
+status=0
+.venv/bin/pytest -q -m "not soak" "$@" || status=$?
+if [ "$status" = 1 ]; then
+    # Processes are killed and timed here; on a shared machine one may be late. What fails twice has failed.
+    echo "test: what failed runs once more by itself; a test that passes only then is unsteady and wants mending"
+    status=0
+    .venv/bin/pytest -q -m "not soak" --last-failed --last-failed-no-failures none "$@" || status=$?
+fi
+exit "$status"
