@@ -109,8 +109,6 @@ def situation_examples() -> dict[str, list[bytes]]:
     """Return what the situation `flooded-road` is enrolled with: other waters than those that the camera shows."""
     road = cv2.resize(footage("usgov_34501842524.jpg"), (720, 480)).astype("uint8")
     junction = scenes.empty_street([footage(name) for name in JUNCTION])
-    street = cv2.resize(footage("usgov_19064748793.jpg"), (720, 480)).astype("uint8")
     examples = [scenes.flooded(road, level, seed) for seed, level in enumerate((0.60, 0.66, 0.72))]
-    examples += [scenes.flooded(junction, level, seed) for seed, level in enumerate((0.50, 0.60), 7)]
-    counter = [road, scenes.noisy(road, 99, 5.0), junction, street, *[footage(name) for name in OLD_STREET[:1]]]
+    counter = [road, scenes.noisy(road, 99, 5.0), junction]
     return {"examples": [jpeg(one) for one in examples], "counter": [jpeg(one) for one in counter]}
