@@ -139,7 +139,7 @@ class Gate:
         if recent.held(view.at_ns, hw, policy) is None:
             poses.append(InPose(Pose(), hw, self._mirrored(view), Detections.none()))
         boxes = {
-            "person": np.concatenate([one.people(manifest, hw, policy) for one in poses]),
+            "person": np.concatenate([one.people(manifest, hw, turns, policy) for one in poses]),
             "face": np.concatenate([one.pose.back(grown_faces(one.faces, policy), hw) for one in poses]),
             "plate": np.concatenate([plates(poses, turns, manifest, hw, policy), bands_of(standing_vehicles, policy)]),
         }

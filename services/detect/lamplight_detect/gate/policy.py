@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 VERSION = "1"
 
@@ -13,6 +13,9 @@ class Policy:
     """Thresholds (scores 0 to 1) and shares. Measured by hand on the dev half of the footage.
 
     The `turned_first` pictures of a camera, and one of `turned_every` after them, are searched in all four turns.
+    In a turn that no camera is known to hang in, a person must be surer by `turned_surer` (by
+    `known_surer` where another turn is known), and a vehicle reach `turned_vehicle_score` to be masked whole: walls,
+    ground and animals on their side pass for both.
     The larger a box is, the surer it must be: at a flat 0.10 a quarter of an empty street is masked.
     """
 
@@ -42,6 +45,14 @@ class Policy:
     live_gap_s: float = 5.0
     turned_first: int = 8
     turned_every: int = 16
+    turned_surer: float = 0.15
+    known_surer: float = 0.35
+    turned_vehicle_score: float = 0.35
+
+    def surer(self, by: float) -> Policy:
+        """Return the same policy with people surer `by` so much, for a turn that the camera may not hang in."""
+        scores = ("small_score", "medium_score", "large_score", "huge_score", "wide_score")
+        return replace(self, **{name: getattr(self, name) + by for name in scores})
 
     def numbers(self) -> Mapping[str, float]:
         """Return every threshold by name, for the attestation."""

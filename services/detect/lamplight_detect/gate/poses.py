@@ -69,7 +69,7 @@ def proportioned(frame_hw: tuple[int, int]) -> tuple[Pose, ...]:
 
 def votes(found: Detections, manifest: Manifest) -> float:
     """Return how much what is seen speaks for the turn it is seen in: the summed squares of sure scores."""
-    upright = found.of(manifest.indices(Kind.PERSON, Kind.VEHICLE)).at_least(VOTING_SCORE)
+    upright = found.of(manifest.indices(Kind.PERSON, Kind.VEHICLE, Kind.ANIMAL)).at_least(VOTING_SCORE)
     return float((upright.scores**2).sum())
 
 

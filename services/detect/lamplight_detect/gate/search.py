@@ -24,8 +24,10 @@ class InPose:
     things: Detections
     faces: Detections
 
-    def people(self, manifest: Manifest, frame_hw: tuple[int, int], policy: Policy) -> Boxes:
+    def people(self, manifest: Manifest, frame_hw: tuple[int, int], turns: Turns, policy: Policy) -> Boxes:
         """Return the boxes [N, 4] masked as people, in pixels of the picture of `frame_hw`."""
+        if self.pose.turns not in {0, turns.sure}:
+            policy = policy.surer(policy.turned_surer if turns.sure is None else policy.known_surer)
         return self.pose.back(people_boxes(self.things, manifest, self.shown_hw, policy), frame_hw)
 
 
@@ -48,7 +50,8 @@ def plates(
         if one.pose.turns in {0, sure}:
             found.append(one.pose.back(bands(one.things, manifest, policy), frame_hw))
         if sure is None and was_turned:
-            found.append(one.pose.back(vehicles(one.things, manifest, policy).boxes_xyxy, frame_hw))
+            whole = vehicles(one.things, manifest, policy).at_least(policy.turned_vehicle_score)
+            found.append(one.pose.back(whole.boxes_xyxy, frame_hw))
     return np.concatenate(found)
 
 
