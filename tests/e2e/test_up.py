@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 pytestmark = [pytest.mark.integration, pytest.mark.models, pytest.mark.timeout(240)]
 
@@ -135,6 +135,40 @@ def test_what_a_service_refuses_has_the_users_line(
     missing = lamplight("camera", "remove", "blinkin", "--data", system.data)
     assert missing.status == 2
     assert "blinking" in missing.err
+
+
+def test_a_dead_letter_is_looked_at_replayed_and_dropped(
+    system: Any, lamplight: Callable[..., Any], until: Callable[..., Any]
+) -> None:
+    """Bytes that are no region never stop embed: the operator reads why, sends them once more, and gives up."""
+    producer = KafkaProducer(bootstrap_servers=system.state["kafka"])
+    headers = [("type", b"lamplight.region.v1.Region"), ("major", b"1")]
+    producer.send(f"{system.state['namespace']}.regions", b"\xff\xff", b"blinking", headers=headers).get(20)
+    producer.close()
+
+    def letters() -> Sequence[Mapping[str, Any]]:
+        found: Sequence[Mapping[str, Any]] = lamplight("deadletter", "list", "--json", "--data", system.data).lines
+        return found
+
+    def only_letter() -> Mapping[str, Any]:
+        return until(lambda: next(iter(letters()), None), 40, "a letter")
+
+    first = only_letter()
+    assert (first["stage"], first["topic"], first["key"], first["attempts"]) == ("embed", "regions", "blinking", 1)
+    at = ("embed", first["letter"], "--json", "--data", system.data)
+    assert (
+        lamplight("deadletter", "show", *at).lines[0]["content"] == "<2 bytes that are no lamplight.region.v1.Region>"
+    )
+    assert lamplight("deadletter", "replay", *at).lines[0]["replayed"]
+    second = until(lambda: next((one for one in letters() if one["letter"] != first["letter"]), None), 40, "it again")
+    assert (second["key"], second["partition"]) == (first["key"], first["partition"])
+    assert second["offset"] > first["offset"]
+    again = ("embed", second["letter"], "--json", "--data", system.data)
+    assert lamplight("deadletter", "drop", *again).lines[0]["dropped"]
+    assert letters() == []
+    gone = lamplight("deadletter", "show", *again)
+    assert gone.status == 2
+    assert second["letter"] in gone.err
 
 
 def test_a_second_up_on_the_folder_is_refused(system: Any, lamplight: Callable[..., Any]) -> None:

@@ -18,6 +18,7 @@ from lamplight_kit.kafka.codec import UndecodableError, UnknownMajorError, decod
 from lamplight_kit.kafka.marks import Mark, read_mark
 from lamplight_kit.kafka.readback import _keep
 from lamplight_kit.kafka.settings import BusSettings
+from lamplight_kit.kafka.stage import BATCH_S, next_batch
 from lamplight_kit.kafka.topics import kinds_of
 from lamplight_kit.kafka.types import Outgoing, Record
 
@@ -175,3 +176,16 @@ def test_the_types_need_no_kafka() -> None:
     """A handler's own modules import the bus's types without kafka-python."""
     program = "import sys, lamplight_kit.kafka.types; sys.exit('kafka' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@given(st.floats(0.001, 4.0), st.integers(1, 2_000))
+def test_batches_of_a_lagging_handler_end_in_time(seconds_a_message: float, most: int) -> None:
+    """Whatever a message costs, batches soon take less than the limit, and grow again where there is room."""
+    batch = most
+    for _ in range(12):
+        batch = next_batch(batch, most, batch * seconds_a_message)
+        assert 1 <= batch <= most
+    assert batch * seconds_a_message <= BATCH_S or batch == 1
+    for _ in range(12):
+        batch = next_batch(batch, most, 0.0)
+    assert batch == most

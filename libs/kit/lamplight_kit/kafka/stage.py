@@ -36,6 +36,7 @@ POLL_MS = 250
 JOIN_POLL_MS = 2_000  # a join that a short poll breaks off goes on, but is only looked at in the next poll
 JOIN_S = 30.0  # others may be slow to stop; a member that hangs longer joins anew
 PAUSE_S = (0.1, 5.0)  # the first pause after a failure, and the longest
+BATCH_S = 20.0  # a batch that took longer is followed by a smaller one, well before the group gives up on a member
 _log = structlog.get_logger("lamplight.bus")
 
 
@@ -43,6 +44,17 @@ def end_process(error: BaseException) -> None:
     """End this process as a fault does: at once, so that the mark of the batch in hand stays."""
     _log.critical("stage ended the process", error=str(error), exc_info=None if isinstance(error, Stop) else error)
     os._exit(2 if isinstance(error, Stop) else 70)
+
+
+def next_batch(messages: int, most: int, seconds: float) -> int:
+    """Return how many messages to poll after a batch of at most `messages` took `seconds`: a quarter where it lagged.
+
+    A stage polls again only when it is done: a handler that lags takes in nothing more, and its member stays in the
+    group for five minutes without a poll. A batch must end well before that.
+    """
+    if seconds > BATCH_S:
+        return max(1, messages // 4)
+    return min(most, 2 * messages) if seconds < BATCH_S / 8 else messages
 
 
 class _Spans:
@@ -99,7 +111,7 @@ class Stage:
         self._reason: str | None = "not started"
         state_kinds = {topic: self._kinds.get(topic, "") for topic in state}
         self._holding = Holding(bus, name, self._inputs, state_kinds, handler, self._stopping.is_set)
-        self._pause_s = PAUSE_S[0]
+        self._pause_s, self._batch = PAUSE_S[0], bus.max_batch
         self._thread = threading.Thread(target=self._run, name=f"stage-{name}", daemon=True)
         self._heard_at = self._settled_at = time.monotonic()
         self._lived_through: tuple[TopicPartition, int] | None = None
@@ -148,7 +160,7 @@ class Stage:
 
     def _turn(self) -> None:
         holding = self._holding
-        polled = holding.poll(POLL_MS if holding.settled() else JOIN_POLL_MS, self._bus.max_batch)
+        polled = holding.poll(POLL_MS if holding.settled() else JOIN_POLL_MS, self._batch)
         if not holding.settled():
             self._reason = "joining the group"
             if time.monotonic() - self._settled_at > JOIN_S:
@@ -158,7 +170,7 @@ class Stage:
             return
         self._settled_at = time.monotonic()
         if polled:
-            self._heard_at = time.monotonic()
+            self._heard_at = began = time.monotonic()
             try:
                 self._work(polled)
             except Retry as error:
@@ -167,6 +179,7 @@ class Stage:
                 self._rest()
                 return
             self._pause_s = PAUSE_S[0]
+            self._batch = next_batch(self._batch, self._bus.max_batch, time.monotonic() - began)
         elif time.monotonic() - self._heard_at > 2:
             holding.probe()
             self._heard_at = time.monotonic()
