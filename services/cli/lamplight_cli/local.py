@@ -68,6 +68,7 @@ def watch(wanted: Wanted, warn: Callable[[str], None]) -> Iterator[Line]:
     replay = stage("ingest")(wanted.cameras)
     for frame in replay.frames():
         yield from flow.pass_on(frame)
+    yield from flow.end()
     for summary in replay.summaries():
         refusals = flow.refusals[summary.camera_id]
         all_refused = summary.frames > 0 and refusals.count == summary.frames
@@ -118,10 +119,19 @@ class Flow:
         result = self._detect.detector.handle(frame, self._cameras[frame.camera_id])
         if result.verdict.outcome == frame_pb2.Verdict.OUTCOME_REFUSED:
             self._refused(frame, result.verdict.reason)
-        for record in result.records:
+        yield from self._handed_on(result.records, first_ns)
+
+    def end(self) -> Iterator[Line]:
+        """Yield what the last pictures lead to, which wait for a next one."""
+        for camera_id in self._cameras:
+            records = self._detect.detector.flush(camera_id).records
+            yield from self._handed_on(records, self._clock.start_ns(camera_id))
+
+    def _handed_on(self, records: Sequence[Outgoing], first_ns: int) -> Iterator[Line]:
+        for record in records:
             if record.topic == "observations":
                 yield from self._observed(record, first_ns)
-        for record in result.records:
+        for record in records:
             if record.topic == "regions" and self._match is not None:
                 yield from self._compared(record, first_ns)
 
@@ -218,6 +228,10 @@ class Clock:
     def first_ns(self, frame: frame_pb2.Frame) -> int:
         """Return when the first picture of the frame's source was taken."""
         return self._first_ns.setdefault(frame.camera_id, frame.at_ns)
+
+    def start_ns(self, camera_id: str) -> int:
+        """Return when a camera's first picture was taken, 0 where there was none."""
+        return self._first_ns.get(camera_id, 0)
 
     def ticks(self, at_ns: int) -> Iterator[observation_pb2.Observation]:
         """Yield a tick for every whole second since the last one, up to `at_ns`; time never goes back."""

@@ -32,7 +32,7 @@ from lamplight_detect.adapters.published_key import PublishedKey
 from lamplight_detect.adapters.video_file import VideoFile
 from lamplight_detect.adapters.watchdog import Threads, TimedFinder
 from lamplight_detect.canary import Canary, Expected, Recorder, expected
-from lamplight_detect.examine import Examiner, Pace, Store
+from lamplight_detect.examine import Examiner
 from lamplight_detect.gate import Gate, Policy, Sealer
 from lamplight_detect.handler import Detector
 from lamplight_detect.models.centerface import CenterFace
@@ -40,6 +40,7 @@ from lamplight_detect.models.finder import Finder
 from lamplight_detect.models.finder import Session as ModelSession
 from lamplight_detect.models.nanodet import NanoDet
 from lamplight_detect.redact import Redactor
+from lamplight_detect.releaser import Pace, Store
 from lamplight_detect.settings import DetectSettings, default_models
 
 TOPICS = ("observations", "places", "regions", "keys", "audit")

@@ -3,50 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from lamplight.observation.v1 import observation_pb2
 from lamplight.region.v1 import region_pb2
-from lamplight_kit.errors import Retry
 
-from lamplight_detect import faults, places, regions, tell
+from lamplight_detect import faults, places, tell
 from lamplight_detect.camera import Watched
 from lamplight_detect.change import is_changed, small_luma
 from lamplight_detect.decode import Picture
-from lamplight_detect.evidence import Stored, is_due, steps_of
-from lamplight_detect.gate import Gate, GateClosed, Look, Recent, Released, Sample, Sealer, Source, View
-from lamplight_detect.gate.plates import vehicles
+from lamplight_detect.evidence import is_due
+from lamplight_detect.gate import Gate, GateClosed, Look, Recent, Sample, Sealer, Searched, View
+from lamplight_detect.looked import Looked
 from lamplight_detect.memory import Known
 from lamplight_detect.places import Moment, Step
+from lamplight_detect.releaser import Left, Pace, Releaser, Store
 from lamplight_detect.things import count
-from lamplight_detect.zones import zones_of
 
 NS_PER_S = 1_000_000_000
-MAX_THING_REGIONS = 8
 CREDIT_GAPS = 2.0
 CREDIT_SLACK_S = 10.0
 TOO_DARK = "too dark to search"
 TOO_LONG_BLIND = "no picture before this one was searched; the next one may be shown"
 TIME_WENT_BACK = "a time before the last picture's found, a later one expected"
-
-
-class Store(Protocol):
-    """Where sealed pictures are kept (`lamplight_kit.store.EvidenceStore`)."""
-
-    def put(self, key: str, sealed_jpeg: bytes) -> None:
-        """Keep a picture; raises `Retry` while that cannot be done."""
-        ...
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How often regions are cut, seconds: scenes when changed and at the latest, things that stand."""
-
-    scene_min_s: float = 10.0
-    scene_max_s: float = 60.0
-    thing_every_s: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -58,32 +38,23 @@ class Told:
     regions: Sequence[region_pb2.Region] = ()
     places_changed: bool = False
     released: int = 0
-
-
-@dataclass(frozen=True)
-class Looked:
-    """A picture with what was found in it; `whole` is None where it was not searched, since nothing has changed."""
-
-    picture: Picture
-    view: View
-    whole: Look | None
-    watched: Watched
-    step: Step
-    is_changed: bool
-    is_again: bool
-    health: frozenset[int]
-    wanted_zones: frozenset[str]
+    closed: str = ""
 
 
 @dataclass(frozen=True)
 class Examiner:
-    """Examines pictures; `key_of` (retention in days, camera, at_ns, sealed JPEG) names where a picture is kept."""
+    """Examines pictures, and lets those leave that are worth it, each one sample late; for `key_of` see `Releaser`."""
 
     gate: Gate
     sealer: Sealer
     store: Store
     key_of: Callable[[int, str, int, bytes], str]
-    pace: Pace = Pace()
+    pace: Pace = field(default_factory=Pace)
+
+    @property
+    def releaser(self) -> Releaser:
+        """What lets its pictures leave."""
+        return Releaser(self.gate, self.sealer, self.store, self.key_of, self.pace)
 
     def examine(self, picture: Picture, watched: Watched, known: Known, wanted_zones: frozenset[str]) -> Told:
         """Return what `picture` tells beyond what is `known` of its camera; whatever goes wrong closes the gate."""
@@ -138,48 +109,77 @@ class Examiner:
         seen = tell.seen_in(whole, self.gate.things.manifest, watched, view.frame_hw)
         return places.step(known.places, seen, moment, tell.quiet_between(view.luma, known.luma, view.frame_hw))
 
+    def flush(self, known: Known) -> Told:
+        """Let the picture that waits leave though no next one came: under its own masks, searched a second time."""
+        if known.pending is None:
+            return Told(known, changed=False)
+        try:
+            left = self.releaser.left(known.pending, known)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the picture does not leave
+            reason = str(error) if isinstance(error, GateClosed) else faults.named(error, "while a picture left")
+            return Told(known.without_pending(), changed=False, closed=reason[:200])
+        return Told(left.known, changed=False, regions=left.regions, released=left.released)
+
     def _told(self, looked: Looked, known: Known) -> Told:
-        """Return what is known now, with a released picture and its regions where they are due."""
+        """Return what is known now, with the picture that waited and its regions, or this one where none waits."""
         after = self._known(looked, known)
-        scene_due = self._scene_due(after, looked)
+        is_scene_due = self._scene_due(after, looked)
+        places_changed = bool(looked.step.opened or looked.step.ended)
         due = bool(known.gate_closed) or is_due(
-            known.stored,
+            known.asked,
             looked.view.at_ns,
-            places_changed=bool(looked.step.opened or looked.step.ended),
+            places_changed=places_changed,
             counted=after.counted,
             health=after.health,
-            scene_due=scene_due,
+            scene_due=is_scene_due,
             every_s=looked.watched.evidence_every_s,
         )
-        places_changed = bool(looked.step.opened or looked.step.ended)
-        if not due:
-            return Told(replace(after, recent=self._glanced(looked, known)), looked.is_changed, (), places_changed)
+        recent = known.recent
         try:
-            released = self._released(looked, known)
+            searched = self._searched(looked, known) if due else None
+            recent = recent.with_sample(searched.sample, self.gate.policy) if searched else self._glanced(looked, known)
+            left = self._left(looked, after, recent)
+            if searched is not None:
+                left = self._leaving(looked, searched, left, known, is_scene_due=is_scene_due)
         except GateClosed as error:
-            recent = self._glanced(looked, known)
-            return Told(
-                closed(replace(known, recent=recent), looked.picture, str(error), looked.health), looked.is_changed
-            )
-        after = replace(after, recent=known.recent.with_sample(released.sample, self.gate.policy))
-        stored = self._stored(looked, after, released)
-        if stored is None:
-            return Told(after, looked.is_changed, (), places_changed, 1)
-        after = replace(after, stored=stored)
-        after, cut = self._regions(looked, after, released, scene_due=scene_due)
-        return Told(after, looked.is_changed, cut, places_changed, 1)
+            recent = recent if recent is not known.recent else self._glanced(looked, known)
+            after = closed(replace(known, recent=recent), looked.picture, str(error), looked.health)
+            return Told(after, looked.is_changed)
+        after = replace(left.known, recent=recent)
+        return Told(after, looked.is_changed, left.regions, places_changed, left.released)
+
+    def _left(self, looked: Looked, known: Known, recent: Recent) -> Left:
+        """Let the picture that waits leave, this one's masks over it; it waits on while its source repeats itself."""
+        if known.pending is None:
+            return Left(known)
+        reach_ns = self.gate.policy.live_gap_s * NS_PER_S
+        if not looked.is_again:
+            return self.releaser.left(known.pending, known, recent.samples[-1])
+        is_late = looked.view.at_ns - known.pending.asked.at_ns > reach_ns
+        return self.releaser.left(known.pending, known) if is_late else Left(known)
+
+    def _leaving(self, looked: Looked, searched: Searched, left: Left, before: Known, *, is_scene_due: bool) -> Left:
+        """Let this picture wait for the next one, or leave at once where none is to be waited for."""
+        known = replace(left.known.without_pending(), recent=before.recent)
+        known = self.releaser.asked(looked, searched, known, is_scene_due=is_scene_due)
+        if known.pending is None or self.releaser.waits(looked, before):
+            return replace(left, known=known)
+        now = self.releaser.left(known.pending, known)
+        return Left(now.known, (*left.regions, *now.regions), left.released + now.released)
 
     def _known(self, looked: Looked, known: Known) -> Known:
         view, watched, whole = looked.view, looked.watched, looked.whole
         placed = looked.step.places
         if whole is None:
             told = tell.things_carried(known.things, placed, view.at_ns, watched, view.frame_hw)
-            return replace(known, at_ns=view.at_ns, epoch_seq=_epoch_seq(looked.picture), places=placed, things=told)
+            told_at = replace(known, at_ns=view.at_ns, gap_ns=_gap_ns(known, view.at_ns))
+            return replace(told_at, epoch_seq=_epoch_seq(looked.picture), places=placed, things=told)
         manifest = self.gate.things.manifest
         seen = tell.seen_in(whole, manifest, watched, view.frame_hw)
         return replace(
             known,
             at_ns=view.at_ns,
+            gap_ns=_gap_ns(known, view.at_ns),
             epoch_seq=_epoch_seq(looked.picture),
             frame_hw=view.frame_hw,
             luma=view.luma,
@@ -210,60 +210,20 @@ class Examiner:
             return known.recent
         return known.recent.with_sample(sample, self.gate.policy)
 
-    def _released(self, looked: Looked, known: Known) -> Released:
+    def _searched(self, looked: Looked, known: Known) -> Searched:
         whole = looked.whole if looked.whole is not None else self.gate.look(looked.view)
-        return self.gate.release(looked.view, whole, known.recent, tell.standing_vehicles(looked.step.places))
-
-    def _stored(self, looked: Looked, after: Known, released: Released) -> Stored | None:
-        """Keep the released picture; None while the store is away: it is due again with the next picture."""
-        at_ns, watched = looked.view.at_ns, looked.watched
-        sealed = self.sealer.sealed(released.picture, Source(watched.camera_id, at_ns))
-        key = self.key_of(watched.retention_days, watched.camera_id, at_ns, sealed)
-        try:
-            self.store.put(key, sealed)
-        except Retry:
-            return None
-        return Stored(key, at_ns, steps_of(after.counted), after.health)
-
-    def _regions(
-        self, looked: Looked, after: Known, released: Released, *, scene_due: bool
-    ) -> tuple[Known, list[region_pb2.Region]]:
-        """Return the regions that are due, and the knowledge that they were cut."""
-        if after.health:
-            return after, []
-        shot = self._shot(looked, after, released)
-        cut: list[region_pb2.Region] = []
-        if scene_due:
-            cut.append(regions.scene(shot, self.sealer))
-            wanted = [zone for zone in looked.watched.zones if zone.zone_id in looked.wanted_zones]
-            views = (regions.zone_view(shot, zone, number, self.sealer) for number, zone in enumerate(wanted))
-            cut.extend(view for view in views if view is not None)
-            after = replace(after, scene_at_ns=looked.view.at_ns, scene_stale=False)
-        old = (looked.view.at_ns - after.things_at_ns) / NS_PER_S >= self.pace.thing_every_s
-        shown = [place for place in places.shown(after.places, looked.view.at_ns) if place.missed == 0]
-        due = [place for place in shown if old or place.place_id in looked.step.opened][:MAX_THING_REGIONS]
-        boxes = np.array([place.box_xyxy for place in due], np.float32).reshape(-1, 4)
-        held = zones_of(boxes, looked.watched.zones, looked.view.frame_hw)
-        for number, (place, zone_ids) in enumerate(zip(due, held, strict=True)):
-            cut.append(regions.thing(shot, place, zone_ids, number, self.sealer))
-        return (replace(after, things_at_ns=looked.view.at_ns) if old and due else after), cut
-
-    def _shot(self, looked: Looked, after: Known, released: Released) -> regions.Shot:
-        found = vehicles(released.found, self.gate.things.manifest, self.gate.policy).boxes_xyxy
-        solid = np.concatenate([found, tell.standing_vehicles(after.places)])
-        stamp = looked.picture.stamp
-        source = Source(looked.watched.camera_id, looked.view.at_ns)
-        return regions.Shot(released.picture, solid, source, stamp.epoch, stamp.seq, after.stored.key)
+        return self.gate.search(looked.view, whole, known.recent, tell.standing_vehicles(looked.step.places))
 
 
 def closed(known: Known, picture: Picture, reason: str, health: frozenset[int] = frozenset()) -> Known:
     """Return what is known once the gate has closed: counts are unknown, the next picture is searched afresh.
 
-    What holds masks stays: who was masked before a fault is still there after it.
+    What holds masks stays: who was masked before a fault is still there after it. A picture that waits is dropped.
     """
     return replace(
-        known,
+        known.without_pending(),
         at_ns=picture.stamp.at_ns,
+        gap_ns=_gap_ns(known, picture.stamp.at_ns),
         epoch_seq=_epoch_seq(picture),
         frame_hw=picture.frame_hw,
         luma=None,
@@ -278,6 +238,10 @@ def set_back(known: Known, picture: Picture) -> Known:
     """Return what is known once a camera's clock went back to `picture`: its places, and masks held as if just seen."""
     recent = known.recent.moved(picture.stamp.at_ns - known.at_ns)
     return closed(Known(places=known.places, recent=recent), picture, TIME_WENT_BACK)
+
+
+def _gap_ns(known: Known, at_ns: int) -> int:
+    return at_ns - known.at_ns if known.at_ns else 0
 
 
 def _is_again(picture: Picture, view: View, known: Known) -> bool:

@@ -76,6 +76,24 @@ class Detector:
             return self._broken(frame, watched, memory, faults.named(error, "while a picture was decoded"))
         return self._examined(frame, watched, memory, pictures)
 
+    def waits(self, camera_id: str) -> bool:
+        """Tell whether a picture of the camera waits for the next one."""
+        memory = self.cameras.get(camera_id)
+        return memory is not None and memory.known.pending is not None
+
+    def flush(self, camera_id: str) -> Result:
+        """Let the camera's picture that waits leave though no next one came; call it with no Frame of it in hand.
+
+        The camera's next observation names the picture; the verdict of the result answers nothing.
+        """
+        memory = self.cameras.get(camera_id)
+        if memory is None:
+            return Result(frame_pb2.Verdict(camera_id=camera_id))
+        told = self.examiner.flush(memory.known)
+        memory.known = told.known
+        records = [Outgoing("regions", camera_id, region) for region in told.regions]
+        return Result(frame_pb2.Verdict(camera_id=camera_id), records, 0, told.released, told.closed)
+
     def forget(self, camera_id: str) -> None:
         """Drop all memory of a camera that is removed."""
         self.cameras.pop(camera_id, None)
@@ -127,9 +145,9 @@ class Detector:
         return Result(verdict, records, examined, released, closed)
 
     def _wanted_gap_s(self, watched: Watched, known: Known) -> float:
-        """Return the plan's own gap while a place is too young to have passed the rules, else 0."""
+        """Return the plan's own gap while a place is too young to have passed the rules or a picture waits, else 0."""
         young = any(place.still_s < self.young_place_s for place in known.places)
-        return watched.min_gap_s if young else 0.0
+        return watched.min_gap_s if young or known.pending is not None else 0.0
 
     def _records(self, picture: Picture, watched: Watched, memory: CameraMemory, told: Told) -> list[Outgoing]:
         """Return the observation, the regions, and the places where they changed or grew old."""

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from lamplight_detect.adapters.key_file import SigningKey
 from lamplight_detect.detections import Detections
-from lamplight_detect.examine import Examiner, Pace
+from lamplight_detect.examine import Examiner
 from lamplight_detect.gate import Gate, Policy, Sealer
 from lamplight_detect.handler import Detector
+from lamplight_detect.releaser import Pace
 
 Said = tuple[str, tuple[float, float, float, float], float]
 """Class, box, score."""

@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -184,6 +185,46 @@ def test_a_fault_costs_its_frame_alone() -> None:
     assert worked == [66, 67]
     assert "RuntimeError" in dict(answers)[66]
     assert dict(answers)[67] == ""
+
+
+@dataclass
+class Quiet:
+    """What is due of camera `a` when it falls silent."""
+
+    after_s: float
+    calls: list[str] = field(default_factory=list)
+    was_done: threading.Event = field(default_factory=threading.Event)
+
+    def is_due(self, camera_id: str) -> bool:
+        """Tell it of camera `a`, once."""
+        return camera_id == "a" and not self.calls
+
+    def done(self, camera_id: str) -> None:
+        """Note it."""
+        self.calls.append(camera_id)
+        self.was_done.set()
+
+
+@pytest.mark.parametrize("after_s", [0.01, 60.0])
+def test_a_camera_that_falls_silent_is_seen_to(after_s: float) -> None:
+    """Some time after its last frame, or as the process ends; a camera of which nothing is due is left alone."""
+    quiet = Quiet(after_s)
+
+    async def run() -> None:
+        async def answer(_verdict: frame_pb2.Verdict) -> None:
+            answered.release()
+
+        answered = asyncio.Semaphore(0)
+        lanes = Lanes(lambda _frame: frame_pb2.Verdict(), 2, quiet)
+        for camera_id in ("a", "b"):
+            await lanes.put(frame(camera_id, 0), answer)
+            await answered.acquire()
+        if after_s < 1:
+            assert await asyncio.to_thread(quiet.was_done.wait, 10)
+        await lanes.drain(10)
+
+    asyncio.run(run())
+    assert quiet.calls == ["a"]
 
 
 def test_no_core_is_ever_dumped() -> None:

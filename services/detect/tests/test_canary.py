@@ -213,13 +213,21 @@ def test_a_closed_gate_releases_no_picture_and_leaves_counts_unset(room: Room) -
 
     def seen(seq: int) -> observation_pb2.Seen:
         frame = frame_pb2.Frame(
-            camera_id="c1", epoch=1, seq=seq, at_ns=seq * 10**9, codec="mjpeg", data=data, is_key=True, examine=True
+            camera_id="c1",
+            epoch=1,
+            seq=seq,
+            at_ns=(1 + seq) * 10**9,
+            codec="mjpeg",
+            data=data,
+            is_key=True,
+            examine=True,
         )
         records = room.detector.handle(frame, camera).records
         told = [one.message for one in records if isinstance(one.message, observation_pb2.Observation)]
         return told[0].seen
 
-    assert seen(1).HasField("counts")
+    assert seen(0).HasField("counts")
+    assert seen(1).HasField("counts")  # the picture before leaves with this one
     kept = len(room.store.pictures)
     assert kept == 1
     why = "the canary: nobody of 40 px found"
@@ -232,4 +240,5 @@ def test_a_closed_gate_releases_no_picture_and_leaves_counts_unset(room: Room) -
     opened = seen(4)
     assert opened.HasField("counts")
     assert not opened.gate_closed
+    seen(5)
     assert len(room.store.pictures) == kept + 1

@@ -60,23 +60,96 @@ def places(result: Result) -> list[place_pb2.Places]:
     return [record.message for record in result.records if isinstance(record.message, place_pb2.Places)]
 
 
-def test_a_first_picture_is_examined_stored_and_told(room: Room) -> None:
-    """It counts by zone, names its stored picture, and comes after the region that was cut from it."""
+def test_a_first_picture_is_told_at_once_and_leaves_one_sample_late(room: Room) -> None:
+    """It counts by zone; the next observation names its stored picture, and comes after the region cut from it."""
     room.things.said = [PERSON, CAR]
-    (result,) = handle(room, [frame(0, 0)])
-    told = seen(result)
-    assert result.verdict.outcome == Outcome.OUTCOME_CHANGED
+    first, second = handle(room, [frame(0, 0), frame(1, 2, PICTURES[1])])
+    told = seen(first)
+    assert first.verdict.outcome == Outcome.OUTCOME_CHANGED
+    assert first.verdict.wanted_gap_s == 2.0
     assert dict(told.counts.by_class) == {"person": 1, "car": 1}
     assert {zone.zone_id: dict(zone.counts.by_class) for zone in told.zones} == {"left": {"person": 1, "car": 1}}
     assert [(one.class_name, list(one.zone_ids), one.place_id) for one in told.things] == [("car", ["left"], "")]
     assert (told.frame_height_px, told.frame_width_px) == (120, 160)
-    assert told.picture_key in room.store.pictures
-    assert told.picture_at_ns == told.at_ns == START
-    (region,) = regions(result)
-    assert region.source.picture_key == told.picture_key
-    assert [record.topic for record in result.records][:2] == ["regions", "observations"]
-    picture = verify(room.store.pictures[told.picture_key], room.keys)
+    assert (told.picture_key, told.picture_at_ns, regions(first)) == ("", 0, [])
+    named = seen(second)
+    assert named.picture_key in room.store.pictures
+    assert (named.picture_at_ns, named.at_ns) == (START, START + 2 * NS)
+    (region,) = regions(second)
+    assert region.source.picture_key == named.picture_key
+    assert (region.source.seq, region.source.at_ns) == (0, START)
+    assert [record.topic for record in second.records][:2] == ["regions", "observations"]
+    picture = verify(room.store.pictures[named.picture_key], room.keys)
+    assert picture.attestation.at_ns == START
     assert picture.attestation.masks == {"person": 1, "face": 0, "motion": 0, "plate": 1}
+
+
+def test_a_picture_leaves_under_the_masks_of_the_next_one(room: Room) -> None:
+    """Who is found one picture late is masked in the picture before as well."""
+    handle(room, [frame(0, 0)])
+    room.things.said = [PERSON]
+    (result,) = handle(room, [frame(1, 2, PICTURES[1])])
+    picture = cv2.imdecode(
+        np.frombuffer(room.store.pictures[seen(result).picture_key], np.uint8), cv2.IMREAD_COLOR
+    ).astype(int)
+    assert np.abs(picture[38:72, 12:22] - 127).max() < 24
+    assert np.abs(picture[38:72, 60:80] - 127).max() > 24
+
+
+def test_a_picture_that_no_other_follows_leaves_by_itself(room: Room) -> None:
+    """Where the camera falls silent, the picture leaves under its own masks, and what comes next names it."""
+    room.things.said = [PERSON]
+    handle(room, [frame(0, 0)])
+    assert room.detector.waits("cam")
+    (region,) = regions(room.detector.flush("cam"))
+    assert region.source.picture_key in room.store.pictures
+    assert not room.detector.waits("cam")
+    (later,) = handle(room, [frame(1, 40, PICTURES[1])])
+    assert seen(later).picture_key == region.source.picture_key
+    assert room.detector.flush("nobody").records == ()
+
+
+def test_a_slow_source_waits_for_nothing(room: Room) -> None:
+    """Where the last pictures came more than 5 s apart, or the plan says so, a picture leaves at once."""
+    results = handle(room, [frame(n, 60 * n, PICTURES[n % 2]) for n in range(4)])
+    assert [seen(one).picture_at_ns - START for one in results[2:]] == [120 * NS, 180 * NS]
+    slow = camera_pb2.Camera(id="slow", sampling=camera_pb2.Sampling(min_gap_s=20, max_gap_s=30))
+    told = seen(room.detector.handle(frame(0, 0, camera_id="slow"), slow))
+    assert told.picture_at_ns == told.at_ns
+
+
+@pytest.mark.parametrize("how", ["fault", "closed", "clock"])
+def test_no_picture_leaves_where_the_gate_closed_in_between(room: Room, how: str) -> None:
+    """A fault, a closed gate or a clock set back drops the picture that waits; one is due again afterwards."""
+    handle(room, [frame(0, 0)])
+    if how == "fault":
+        room.things.fault = raises
+    if how == "closed":
+        room.gate._why_closed = lambda: "the canary"
+    handle(room, [frame(1, -1 if how == "clock" else 2, PICTURES[1])])
+    assert not room.detector.waits("cam")
+    assert not room.store.pictures
+    room.things.fault, room.gate._why_closed = None, lambda: ""
+    results = handle(room, [frame(2, 4, PICTURES[2]), frame(3, 6, PICTURES[3])])
+    assert seen(results[-1]).picture_at_ns == START + 4 * NS
+    assert regions(results[-1])
+
+
+def test_a_gate_that_closes_while_a_picture_waits_lets_nothing_leave(room: Room) -> None:
+    """Not even when no next picture comes."""
+    handle(room, [frame(0, 0)])
+    room.gate._why_closed = lambda: "the canary"
+    result = room.detector.flush("cam")
+    assert (result.gate_closed, result.records, room.store.pictures) == ("the canary", [], {})
+    assert not room.detector.waits("cam")
+
+
+def test_the_same_picture_again_is_no_next_one(room: Room) -> None:
+    """A source that repeats its picture shows nothing new: the picture waits on, for 5 s at the most."""
+    handle(room, [frame(0, 0), frame(1, 2, same_as_before=True)])
+    assert not room.store.pictures
+    (late,) = handle(room, [frame(2, 6, same_as_before=True)])
+    assert seen(late).picture_at_ns == START
 
 
 def test_an_unchanged_picture_runs_no_model_and_carries_on(room: Room) -> None:
@@ -107,10 +180,10 @@ def test_a_place_opens_with_a_picture_a_region_and_its_record(room: Room) -> Non
     results = handle(room, [frame(0, 0), frame(1, 2, PICTURES[1])])
     told = seen(results[1])
     assert {one.class_name: one.still_s for one in told.things} == {"car": 2.0, "suitcase": 2.0}
-    assert told.picture_at_ns == told.at_ns
     assert {one.place_id for one in places(results[1])[0].places} == {one.place_id for one in told.things}
-    kinds = sorted(one.source.class_name for one in regions(results[1]))
-    assert kinds == ["car", "suitcase"]
+    (later,) = handle(room, [frame(2, 4)])
+    assert seen(later).picture_at_ns == told.at_ns
+    assert sorted(one.source.class_name for one in regions(later)) == ["car", "suitcase"]
     assert results[1].verdict.wanted_gap_s == 2.0
 
 
@@ -119,10 +192,10 @@ def test_what_comes_and_goes_ends_with_a_picture(room: Room) -> None:
     room.things.said = [CAR]
     handle(room, [frame(0, 0), frame(1, 2, PICTURES[1])])
     room.things.said = []
-    results = handle(room, [frame(2 + n, 4 + 3 * n, PICTURES[n % 2]) for n in range(6)])
+    results = handle(room, [frame(2 + n, 4 + 3 * n, PICTURES[n % 2]) for n in range(8)])
     ended = [n for n, one in enumerate(results) if places(one) and not places(one)[0].places]
     assert ended
-    assert seen(results[ended[0]]).picture_at_ns == seen(results[ended[0]]).at_ns
+    assert seen(results[ended[0] + 1]).picture_at_ns == seen(results[ended[0]]).at_ns
     assert not seen(results[-1]).things
     assert results[-1].verdict.wanted_gap_s == 0
 
@@ -167,6 +240,7 @@ def test_a_closed_gate_tells_unknown_counts_and_opens_by_itself(room: Room, brok
     room.things.said = [PERSON]
     finder = room.things if broken == "things" else room.faces
     handle(room, [frame(0, 0)])
+    room.detector.flush("cam")
     stored = len(room.store.pictures)
     finder.fault = raises
     closed = handle(room, [frame(1, 70, PICTURES[1]), frame(2, 72, PICTURES[2])])
@@ -179,7 +253,7 @@ def test_a_closed_gate_tells_unknown_counts_and_opens_by_itself(room: Room, brok
         assert not seen(result).zones[0].HasField("counts")
     assert len(room.store.pictures) == stored
     finder.fault = None
-    opened = handle(room, [frame(3, 74, PICTURES[2]), frame(4, 76, PICTURES[2])])[-1]
+    opened = handle(room, [frame(3, 74, PICTURES[2]), frame(4, 76, PICTURES[2]), frame(5, 78, PICTURES[2])])[-1]
     assert seen(opened).counts.by_class["person"] == 1
     assert not seen(opened).gate_closed
     assert len(room.store.pictures) == stored + 1
@@ -188,12 +262,12 @@ def test_a_closed_gate_tells_unknown_counts_and_opens_by_itself(room: Room, brok
 def test_a_store_that_is_away_costs_the_picture_not_the_observation(room: Room) -> None:
     """Nothing names a picture that is not stored; it is sent with the next picture instead."""
     room.store.fault = Retry("away")
-    (away,) = handle(room, [frame(0, 0)])
+    _, away = handle(room, [frame(0, 0), frame(1, 2, PICTURES[1])])
     assert not seen(away).picture_key
     assert not regions(away)
     assert seen(away).HasField("counts")
     room.store.fault = None
-    (back,) = handle(room, [frame(1, 2)])
+    *_, back = handle(room, [frame(2, 4), frame(3, 6, PICTURES[1])])
     assert seen(back).picture_key in room.store.pictures
 
 
@@ -258,7 +332,7 @@ def test_the_same_frames_tell_the_same(room: Room) -> None:
 def test_zone_views_are_cut_where_a_situation_asks(room: Room) -> None:
     """A zone that a situation names is cut beside the scene; others are not."""
     room.detector.situation_zones = lambda _camera_id: frozenset({"left"})
-    (result,) = handle(room, [frame(0, 0)])
+    _, result = handle(room, [frame(0, 0), frame(1, 2)])
     kinds = [(one.source.kind, list(one.source.zone_ids)) for one in regions(result)]
     assert kinds == [(region_pb2.REGION_KIND_SCENE, []), (region_pb2.REGION_KIND_ZONE, ["left"])]
 
@@ -268,7 +342,8 @@ def test_regions_fit_their_topic_even_of_noise(room: Room) -> None:
     hard = noise(1, (900, 1600))
     room.things.whole_hw = (900, 1600)
     room.things.said = [("car", (100.0, 100.0, 900.0, 500.0), 0.7)]
-    (result,) = handle(room, [frame(0, 0, cv2.imencode(".png", hard)[1].tobytes())])
+    handle(room, [frame(0, 0, cv2.imencode(".png", hard)[1].tobytes())])
+    result = room.detector.flush("cam")
     (region,) = regions(result)
     assert region.ByteSize() <= 65_536
     shown = cv2.imdecode(np.frombuffer(region.picture, np.uint8), cv2.IMREAD_COLOR)
@@ -292,10 +367,10 @@ def test_a_card_is_told_with_a_picture(room: Room) -> None:
     """A camera that shows a card says so with a picture, and cuts no scene of it."""
     handle(room, [frame(0, 0)])
     flat = cv2.imencode(".png", np.full((120, 160, 3), 220, np.uint8))[1].tobytes()
-    (result,) = handle(room, [frame(1, 60, flat)])
+    result, later = handle(room, [frame(1, 60, flat), frame(2, 62, flat)])
     assert seen(result).health == [observation_pb2.HEALTH_CARD]
-    assert seen(result).picture_at_ns == seen(result).at_ns
-    assert not regions(result)
+    assert seen(later).picture_at_ns == seen(result).at_ns
+    assert not regions(later)
 
 
 def test_a_camera_that_is_removed_is_forgotten(room: Room) -> None:

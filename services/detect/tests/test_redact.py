@@ -141,7 +141,7 @@ def test_a_video_is_masked_one_picture_before_somebody_is_found(room: Room, tmp_
     maker = Redactor(room.gate, room.sealer, lambda _path: Still())
     result = maker.redact_video(Path("x"), tmp_path / "out.mp4", with_boxes=True)
     assert (result.refused, result.frames) == ("", 6)
-    assert [one.frame for one in result.boxes] == [3, 4, 5]
+    assert {one.frame for one in result.boxes} == {3, 4, 5}
     with av.open(str(tmp_path / "out.mp4")) as container:
         frames = [frame.to_ndarray(format="bgr24").astype(int) for frame in container.decode(video=0)]
     solid = [bool(np.abs(frame[40:80, 44:56] - 127).mean() < 4) for frame in frames]

@@ -24,9 +24,10 @@ from lamplight_kit.service import AsyncPart
 
 from lamplight_detect import metrics
 from lamplight_detect.adapters.lanes import Lanes
-from lamplight_detect.examine import Store
-from lamplight_detect.handler import Detector
+from lamplight_detect.gate import Policy
+from lamplight_detect.handler import Detector, Result
 from lamplight_detect.redact import Redactor, RedactResult
+from lamplight_detect.releaser import Store
 from lamplight_detect.settings import DetectSettings
 
 SERVICE = "/lamplight.frame.v1.FrameService/"
@@ -73,6 +74,7 @@ class FrameServer(AsyncPart):
     """The gRPC server of detect; a part of the service."""
 
     name = "grpc"
+    after_s = Policy().live_gap_s
 
     def __init__(
         self,
@@ -82,11 +84,14 @@ class FrameServer(AsyncPart):
         uploads: Uploads,
         workers: int,
     ) -> None:
-        """Serve `detector` with `workers` threads, once `tables` have been read; put out what `uploads` puts out."""
+        """Serve `detector` with `workers` threads, once `tables` have been read; put out what `uploads` puts out.
+
+        It is also what lets a picture leave that waits for a next one of a camera that has fallen silent.
+        """
         super().__init__()
         self._detector, self._tables, self._outbox = detector, tables, uploads.outbox
         self._workers = workers
-        self._lanes = Lanes(self._handled, workers)
+        self._lanes = Lanes(self._handled, workers, self)
         frames = Frames(self._lanes, uploads, CREDIT_PER_WORKER * workers, self.unready)
         allow = {f"{SERVICE}StreamFrames": Role.OPERATOR, f"{SERVICE}RedactStill": Role.OPERATOR}
 
@@ -122,14 +127,26 @@ class FrameServer(AsyncPart):
         camera = self._tables["cameras"].get(frame.camera_id)
         with trace.within(trace.current()):  # one trace for all that comes of a frame
             result = self._detector.handle(frame, camera if isinstance(camera, camera_pb2.Camera) else None)
-            if result.records:
-                self._outbox.put(result.records)
+            self._told(result)
+        return result.verdict
+
+    def is_due(self, camera_id: str) -> bool:
+        """Tell whether a picture of the camera waits for the next one."""
+        return self._detector.waits(camera_id)
+
+    def done(self, camera_id: str) -> None:
+        """Let the picture leave that waits: no next one came; called from a worker's thread."""
+        self._told(self._detector.flush(camera_id))
+
+    def _told(self, result: Result) -> None:
+        if result.records:
+            self._outbox.put(result.records)
         metrics.EXAMINED.inc(result.examined)
         metrics.RELEASED.inc(result.released)
         if result.gate_closed:
+            verdict = result.verdict
             metrics.CLOSED.inc()
-            _log.warning("gate closed", camera_id=frame.camera_id, seq=frame.seq, why=result.gate_closed)
-        return result.verdict
+            _log.warning("gate closed", camera_id=verdict.camera_id, seq=verdict.seq, why=result.gate_closed)
 
 
 class Frames(frame_pb2_grpc.FrameServiceServicer):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lamplight_detect.detections import Boxes, Detections
 from lamplight_detect.gate.look import Look, looked, seen_by
 from lamplight_detect.gate.masks import covered, redact
-from lamplight_detect.gate.motion import Mask, Recent, Sample, coarse, enlarged, moving
+from lamplight_detect.gate.motion import Mask, Recent, Sample, coarse, enlarged, follows, moving
 from lamplight_detect.gate.people import in_tiles, people_boxes
 from lamplight_detect.gate.picture import GateClosed, RedactedPicture
 from lamplight_detect.gate.plates import bands, bands_of
@@ -60,6 +60,8 @@ class Searched:
     boxes: Mapping[str, Boxes]
     motion: Mask | None
     sample: Sample
+    turns: Turns
+    is_searched_twice: bool
     hand: InitVar[object]
 
     def __post_init__(self, hand: object) -> None:
@@ -124,7 +126,8 @@ class Gate:
         """Return the redacted picture of `searched`, under the masks held from `recent` and those of the next sample.
 
         `after` is the next picture's sample where a caller can wait for it; it counts where the source is live.
-        GateClosed as `release` raises it, also where the gate has closed since the search.
+        Where none counts, the picture is searched a second time, mirrored, if it was not yet. GateClosed as `release`
+        raises it, also where the gate has closed since the search.
         """
         self.check_open()
         return _closing(lambda: self._finish(searched, recent, after))
@@ -136,8 +139,9 @@ class Gate:
         turned = [self._searched(view, Pose(turn)) for turn in TURNS if turn in wanted]
         poses = [upright, *(self._searched(view, pose) for pose in proportioned(hw)), *turned]
         turns = voted(recent.turns, [upright, *turned], manifest)
-        if recent.held(view.at_ns, hw, policy) is None:
-            poses.append(InPose(Pose(), hw, self._mirrored(view), Detections.none()))
+        is_alone = recent.held(view.at_ns, hw, policy) is None
+        if is_alone:
+            poses.append(self._second(view))
         boxes = {
             "person": np.concatenate([one.people(manifest, hw, turns, policy) for one in poses]),
             "face": np.concatenate([one.pose.back(grown_faces(one.faces, policy), hw) for one in poses]),
@@ -145,7 +149,7 @@ class Gate:
         }
         motion = self._motion(view, recent)
         sample = _sample(view, covered(hw, boxes, motion), turns)
-        return Searched(view, upright.things, boxes, motion, sample, _HAND)
+        return Searched(view, upright.things, boxes, motion, sample, turns, is_alone, _HAND)
 
     def _searched(self, view: View, pose: Pose, whole: Detections | None = None) -> InPose:
         """Search `view` in `pose`: the whole (unless it was seen already), the tiles, and for faces."""
@@ -159,8 +163,23 @@ class Gate:
     def _finish(self, searched: Searched, recent: Recent, after: Sample | None) -> Released:
         view, policy = searched.view, self.policy
         held = recent.held(view.at_ns, view.frame_hw, policy, after)
-        picture = redact(view.bgr, searched.boxes, searched.motion, held)
+        is_followed = after is not None and follows(after, view.at_ns, view.frame_hw, policy)
+        boxes = searched.boxes if is_followed or searched.is_searched_twice else self._boxes_twice(searched)
+        picture = redact(view.bgr, boxes, searched.motion, held)
         return Released(picture, searched.found, searched.sample)
+
+    def _boxes_twice(self, searched: Searched) -> Mapping[str, Boxes]:
+        """Return the masks of a picture that no later one stands by: with those that a second look adds."""
+        view, manifest, policy = searched.view, self.things.manifest, self.policy
+        again = self._second(view)
+        more = {
+            "person": again.people(manifest, view.frame_hw, searched.turns, policy),
+            "plate": plates([again], searched.turns, manifest, view.frame_hw, policy),
+        }
+        return {kind: np.concatenate([boxes, more.get(kind, _NO_BOXES)]) for kind, boxes in searched.boxes.items()}
+
+    def _second(self, view: View) -> InPose:
+        return InPose(Pose(), view.frame_hw, self._mirrored(view), Detections.none())
 
     def _mirrored(self, view: View) -> Detections:
         """Return what is seen in the mirrored picture: a second look where nothing is held from pictures before."""

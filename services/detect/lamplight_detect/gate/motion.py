@@ -86,6 +86,11 @@ class Sample:
     turns: Turns | None = None
 
 
+def follows(after: Sample, at_ns: int, frame_hw: tuple[int, int], policy: Policy) -> bool:
+    """Tell whether `after` is a picture of the same size, so shortly after `at_ns` that its masks tell of then."""
+    return after.frame_hw == frame_hw and 0 <= after.at_ns - at_ns <= policy.live_gap_s * NS_PER_S
+
+
 @dataclass(frozen=True)
 class Recent:
     """The last pictures of a live camera, newest last: kept in memory only, for the longest hold."""
@@ -110,11 +115,7 @@ class Recent:
         `after`, the next sample, counts too where the source is live: who is found late was there before.
         """
         grids = [fitted(sample.grid, sample.frame_hw, frame_hw) for sample in self._held(at_ns, policy)]
-        if (
-            after is not None
-            and after.frame_hw == frame_hw
-            and 0 <= after.at_ns - at_ns <= policy.live_gap_s * NS_PER_S
-        ):
+        if after is not None and follows(after, at_ns, frame_hw, policy):
             grids.append(after.grid)
         return fine(np.logical_or.reduce(grids), frame_hw) if grids else None
 
