@@ -162,6 +162,7 @@ def parts(settings: IngestSettings, clock: Clock) -> Sequence[Component]:
         timeout_s=settings.source_timeout_s,
         max_picture_bytes=settings.max_picture_bytes,
         ca_file=settings.tls_ca_file,
+        http_at_once=settings.http_connections_per_host,
     )
     around = Around(sources.of, detect, clock, settings.replica, settings.stall_after_s)
     handler = CameraHandler()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -10,7 +11,17 @@ from urllib.parse import SplitResult, urlsplit
 NETWORK_SCHEMES = frozenset({"rtsp", "rtsps", "http", "https"})
 ALL_SCHEMES = NETWORK_SCHEMES | {"file"}
 _DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
-_METADATA = frozenset({"169.254.169.254", "fd00:ec2::254", "100.100.100.200", "168.63.129.16"})
+Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+# Where clouds keep their machines' credentials, beside the link-local 169.254.169.254: AWS over IPv6, Alibaba, Azure,
+# Oracle; and "this network" (RFC 1122, 3.2.1.3), which Linux takes for this machine.
+_NEVER = tuple(
+    ipaddress.ip_network(text)
+    for text in ("0.0.0.0/8", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32", "fd00:ec2::/64")
+)
+# NAT64 (RFC 6052, RFC 8215), IPv4-compatible (RFC 4291, 2.5.5.1): an IPv4 address in the last 32 bits.
+_HOLDS_IPV4 = tuple(ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96"))
+_ISATAP = (0x00005EFE, 0x02005EFE)  # RFC 5214, 6.1: the first half of an interface identifier
 
 
 @dataclass(frozen=True)
@@ -30,18 +41,23 @@ class Address:
 
 @dataclass(frozen=True)
 class Doors:
-    """What is open: schemes, roots of files (None: any place), this machine itself (loopback)."""
+    """What is open: schemes, roots of files (None: any place), this machine itself (loopback), networks.
+
+    `networks` None opens every network that holds no machine's own addresses; else these alone are open, and loopback
+    where one of them names it.
+    """
 
     schemes: frozenset[str] = ALL_SCHEMES
     roots: tuple[Path, ...] | None = ()
     allow_loopback: bool = False
+    networks: tuple[Network, ...] | None = None
 
     def why_closed(self, address: Address) -> str | None:
         """Say why `address` may not be a source, or None; names are not resolved here."""
         if address.scheme not in self.schemes:
             return f"scheme {address.scheme} found, one of {', '.join(sorted(self.schemes))} expected"
         if address.scheme == "file":
-            return self._why_path_closed(address.path)
+            return self.why_path_closed(address.path)
         return self.why_host_closed(address.host)
 
     def why_host_closed(self, host: str) -> str | None:
@@ -50,19 +66,12 @@ class Doors:
             ip = ipaddress.ip_address(host.partition("%")[0])
         except ValueError:
             is_own = f".{host.lower().rstrip('.')}".endswith(".localhost")
-            return _NO_LOOPBACK if is_own and not self.allow_loopback else None
-        return self._why_ip_closed(getattr(ip, "ipv4_mapped", None) or ip)
+            return _NO_LOOPBACK if is_own and not self._opens_loopback else None
+        meant = (ip, *embedded(ip))
+        return next(filter(None, map(self._why_ip_closed, meant)), None) or self._why_not_listed(meant)
 
-    def _why_ip_closed(self, ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str | None:
-        if ip.is_loopback:
-            return None if self.allow_loopback else _NO_LOOPBACK
-        if ip.is_link_local or str(ip) in _METADATA:
-            return "a link-local or metadata address found, a camera's address expected"
-        if ip.is_multicast or ip.is_unspecified or ip.is_reserved:
-            return "a multicast, unspecified or reserved address found, a camera's address expected"
-        return None
-
-    def _why_path_closed(self, path: Path) -> str | None:
+    def why_path_closed(self, path: Path) -> str | None:
+        """Say why a file or folder may not be read, links followed; None where it may."""
         if self.roots is None:
             return None
         resolved = path.resolve()
@@ -70,6 +79,44 @@ class Doors:
             return None
         places = ", ".join(str(root) for root in self.roots) or "no folder at all (set LAMPLIGHT_FILE_ROOTS)"
         return f"a place outside the allowed folders found, a path below {places} expected"
+
+    @property
+    def _opens_loopback(self) -> bool:
+        return self.allow_loopback or any(network.is_loopback for network in self.networks or ())
+
+    def _why_ip_closed(self, ip: Ip) -> str | None:
+        if ip.is_loopback:
+            return None if self.allow_loopback or self._lists(ip) else _NO_LOOPBACK
+        if ip.is_multicast or ip.is_unspecified or (ip.version == 4 and ip.is_reserved):
+            return "a multicast, unspecified or reserved address found, a camera's address expected"
+        if ip.is_link_local or getattr(ip, "is_site_local", False) or any(ip in network for network in _NEVER):
+            return "a link-local or metadata address found, a camera's address expected"
+        return None
+
+    def _why_not_listed(self, meant: tuple[Ip, ...]) -> str | None:
+        if self.networks is None or any(self._lists(ip) or (ip.is_loopback and self.allow_loopback) for ip in meant):
+            return None
+        places = ", ".join(map(str, self.networks)) or "none at all"
+        return f"an address outside the allowed networks found, one of {places} expected; LAMPLIGHT_ALLOWED_NETWORKS"
+
+    def _lists(self, ip: Ip) -> bool:
+        return any(ip in network for network in self.networks or ())
+
+
+def embedded(ip: Ip) -> Iterator[Ip]:
+    """Yield the IPv4 addresses that an IPv6 address stands for: mapped, compatible, NAT64, 6to4, Teredo, ISATAP."""
+    if not isinstance(ip, ipaddress.IPv6Address):
+        return
+    last = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    if ip.ipv4_mapped is not None:
+        yield ip.ipv4_mapped
+    if ip.sixtofour is not None:
+        yield ip.sixtofour
+    if ip.teredo is not None:
+        yield from ip.teredo
+    is_plain = ip.is_loopback or ip.is_unspecified
+    if (any(ip in network for network in _HOLDS_IPV4) and not is_plain) or (int(ip) >> 32) & 0xFFFFFFFF in _ISATAP:
+        yield last
 
 
 _NO_LOOPBACK = "this machine's own address found, a camera's expected; set LAMPLIGHT_ALLOW_LOOPBACK to allow it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -21,6 +22,18 @@ def date_ns(text: str | None) -> int | None:
         return int(aware.timestamp()) * NS_PER_S
     except (ValueError, OverflowError, TypeError, IndexError):
         return None
+
+
+def taken_ns(headers: Mapping[str, str]) -> int | None:
+    """Return when headers (names in lower case) say that their picture was taken, Unix ns; None where none does.
+
+    `X-Timestamp` is what mjpg-streamer and its kin send: Unix seconds with a fraction.
+    """
+    stamp = headers.get("x-timestamp", "").strip()
+    if re.fullmatch(r"\d{9,10}(\.\d{1,9})?", stamp):
+        seconds, _, fraction = stamp.partition(".")
+        return int(seconds) * NS_PER_S + int(fraction.ljust(9, "0") or "0")
+    return date_ns(headers.get("last-modified"))
 
 
 def retry_after_s(text: str | None, now_ns: int) -> float | None:

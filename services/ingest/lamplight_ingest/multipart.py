@@ -1,17 +1,28 @@
 """MJPEG over HTTP, sans I/O: bytes of a multipart/x-mixed-replace body in, pictures out, everything bounded.
 
-RFC 2046, 5.1. Cameras are careless with it: boundaries with or without the leading dashes, Content-Length present,
-missing or wrong.
+RFC 2046, 5.1. Cameras are careless with it: boundaries with or without the leading dashes, in the header, the body or
+both, in quotes, lines that end in LF alone, Content-Length present, missing or wrong.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 MAX_HEADER_BYTES = 8192
 _END_OF_JPEG = b"\xff\xd9"
 _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 _LENGTH = re.compile(rb"(?im)^content-length:[ \t]*(\d{1,12})[ \t]*\r?$")
+_HEADER = re.compile(r"(?m)^([!-9;-~]{1,100}):[ \t]*(.{0,500}?)[ \t]*\r?$")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part: its body, and its headers by their names in lower case."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class TooLarge(ValueError):  # noqa: N818 - named after what is the case
@@ -30,28 +41,31 @@ def boundary_of(content_type: str) -> bytes | None:
 
 
 class Parts:
-    """Cuts a multipart body into the bodies of its parts."""
+    """Cuts a multipart body into its parts."""
 
     def __init__(self, delimiter: bytes, max_bytes: int) -> None:
-        """Cut at `delimiter`; a part may hold `max_bytes`."""
+        """Cut at `delimiter` (with its leading dashes, which the body may lack); a part may hold `max_bytes`."""
         self._delimiter = delimiter
+        self._first = _first_delimiter(delimiter)
+        self._is_known = False
         self._max_bytes = max_bytes
         self._held = bytearray()
         self._body_at: int | None = None
         self._searched = 0
         self._told = 0
+        self._headers: Mapping[str, str] = {}
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> list[Part]:
         """Take more of the body; return the parts that it completes. Raises `TooLarge`."""
         self._held += data
-        done: list[bytes] = []
-        while (part := self._next()) is not None:
-            if part:
-                done.append(part)
+        done: list[Part] = []
+        while (body := self._next()) is not None:
+            if body:
+                done.append(Part(body, self._headers))
         return done
 
     def _next(self) -> bytes | None:
-        """Return the next whole part, None for not yet."""
+        """Return the next whole body, None for not yet."""
         if self._body_at is None and not self._enter():
             return None
         start = self._body_at or 0
@@ -80,6 +94,8 @@ class Parts:
 
     def _enter(self) -> bool:
         """Find a delimiter and the end of the headers after it; tell whether the body begins."""
+        if not self._is_known:
+            self._learn()
         at = self._held.find(self._delimiter)
         headers = _END_OF_HEADERS.search(self._held, at, at + MAX_HEADER_BYTES) if at >= 0 else None
         if headers is None:
@@ -93,4 +109,23 @@ class Parts:
         if self._told > self._max_bytes:
             message = f"a picture of {self._told} bytes told, at most {self._max_bytes} expected"
             raise TooLarge(message)
+        text = self._held[at : headers.end()].decode("latin-1")
+        self._headers = {name.lower(): value for name, value in _HEADER.findall(text)}
         return True
+
+    def _learn(self) -> None:
+        """Learn from the first part how the body itself writes its delimiter.
+
+        A bare word may stand in a picture by chance; so one without dashes counts at a line's start alone.
+        """
+        first = self._first.search(self._held, 0, MAX_HEADER_BYTES)
+        if first is not None:
+            self._is_known = True
+            self._delimiter = first.group(1)
+            if not self._delimiter.startswith(b"-"):
+                self._delimiter = b"\n" + self._delimiter
+                self._held[:0] = b"\n"
+
+
+def _first_delimiter(delimiter: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb"(?:^|\n)(-{0,4}" + re.escape(delimiter.lstrip(b"-") or delimiter) + rb")[ \t]*\r?\n")

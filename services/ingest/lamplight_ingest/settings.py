@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 
 from lamplight_kit.settings import ServiceSettings
@@ -23,6 +24,10 @@ class IngestSettings(ServiceSettings):
         default="", description="Folders below which files may be sources, separated by colons; none: no files."
     )
     allow_loopback: bool = Field(default=False, description="Whether sources may be on this machine itself.")
+    allowed_networks: str = Field(
+        default="",
+        description="Networks (10.20.0.0/16) that sources may be in, separated by commas; none: all but machines' own.",
+    )
     secrets_dir: Path | None = Field(
         default=None,
         description="Folder whose files hold `user:password` by secret name; else LAMPLIGHT_SECRET_<NAME> does.",
@@ -33,6 +38,9 @@ class IngestSettings(ServiceSettings):
     )
     source_timeout_s: float = Field(
         default=10.0, gt=0, le=120, description="Longest wait for a source's next byte, seconds."
+    )
+    http_connections_per_host: int = Field(
+        default=1, ge=1, le=64, description="Most snapshots that are asked of one host at a time."
     )
     stall_after_s: float = Field(
         default=15.0, ge=1, le=3600, description="A camera is stalled after this long without a picture, at the least."
@@ -56,6 +64,17 @@ class IngestSettings(ServiceSettings):
             raise ValueError(message)
         return text
 
+    @field_validator("allowed_networks")
+    @classmethod
+    def _networks(cls, text: str) -> str:
+        for item in _items(text, ","):
+            try:
+                ip_network(item)
+            except ValueError:
+                message = f"{item} found, a network such as 10.20.0.0/16 or 2001:db8::/32 expected"
+                raise ValueError(message) from None
+        return text
+
     @field_validator("file_roots")
     @classmethod
     def _absolute_roots(cls, text: str) -> str:
@@ -77,6 +96,7 @@ class IngestSettings(ServiceSettings):
             schemes=frozenset(_items(self.allowed_schemes, ",")),
             roots=tuple(Path(item) for item in _items(self.file_roots, ":")),
             allow_loopback=self.allow_loopback,
+            networks=tuple(map(ip_network, _items(self.allowed_networks, ","))) or None,
         )
 
 

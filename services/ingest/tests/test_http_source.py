@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import ingest_media as media
 import pytest
 from lamplight_ingest.adapters.http import HttpSource
+from lamplight_ingest.adapters.http_hosts import HttpHosts
 from lamplight_ingest.adapters.secrets import Credentials
 from lamplight_ingest.doors import Doors, parse
 from lamplight_ingest.model import Picture, SourceAway, SourceRefused
@@ -78,8 +81,8 @@ def say(handler: Any, status: int, body: bytes = b"", **headers: str) -> None:
 def source(camera: Camera, credentials: Credentials | None = None, **more: Any) -> HttpSource:
     """Return a source that polls without pause and waits briefly."""
     bounds = {"gap_s": 0.0, "timeout_s": 1.0, "max_bytes": 10_000, **more}
-    doors = bounds.pop("doors", OPEN)
-    return HttpSource(parse(camera.url), credentials, doors, ManualClock(), **bounds)
+    hosts = HttpHosts(bounds.pop("doors", OPEN), bounds.pop("timeout_s"))
+    return HttpSource(parse(camera.url), credentials, hosts, ManualClock(), **bounds)
 
 
 def first(found: HttpSource, count: int) -> list[Picture]:
@@ -130,6 +133,77 @@ def test_a_busy_server_is_left_alone_as_long_as_it_asks() -> None:
     with serving(answers) as camera:
         assert len(first(source(camera), 1)) == 1
         assert len(camera.seen) == 2
+
+
+def test_a_host_that_wants_rest_gets_it_from_all_its_cameras() -> None:
+    """Retry-After as a date; what one camera was told holds for the others of that host too."""
+    until = formatdate(ManualClock().now_ns() / 1e9 + 3, usegmt=True)
+    answers = scripted(lambda h: say(h, 429, Retry_After=until), lambda h: say(h, 200, media.jpeg()))
+    with serving(answers) as camera:
+        hosts = HttpHosts(OPEN, 1.0)
+        one, two = (HttpSource(parse(camera.url), None, hosts, ManualClock(), gap_s=0.0, max_bytes=99) for _ in "ab")
+        began_s = time.monotonic()
+        asking = threading.Thread(target=first, args=(one, 1))
+        asking.start()
+        while not camera.seen or hosts.of(("http", "127.0.0.1", camera.port))._quiet_until_s < began_s + 1:
+            threading.Event().wait(0.01)
+        with contextlib.closing(two.pictures()) as pictures:
+            next(pictures)
+        assert time.monotonic() - began_s > 2
+        asking.join(10)
+
+
+def test_cameras_of_one_host_share_one_connection_and_their_turns() -> None:
+    """Never two requests at a time, and no connection but the first."""
+    now, most, ports, lock = [0], [0], set(), threading.Lock()
+
+    def answer(handler: Any) -> None:
+        with lock:
+            ports.add(handler.client_address[1])
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        threading.Event().wait(0.005)
+        with lock:
+            now[0] -= 1
+        say(handler, 200, media.jpeg())
+
+    with serving(answer) as camera:
+        hosts = HttpHosts(OPEN, 5.0)
+        made = [HttpSource(parse(camera.url), None, hosts, ManualClock(), gap_s=0.0, max_bytes=99) for _ in range(5)]
+        threads = [threading.Thread(target=first, args=(each, 6)) for each in made]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert (len(camera.seen), most[0], len(ports)) == (30, 1, 1)
+
+
+def test_a_stream_keeps_no_other_camera_of_its_host_waiting() -> None:
+    """It has a connection of its own, and gives its turn back."""
+    forever = threading.Event()
+
+    def answer(handler: Any) -> None:
+        if "if-none-match" in camera.seen[-1]:
+            say(handler, 200, media.jpeg(b"still"))
+            return
+        handler.send_response(200)
+        handler.send_header("Content-Type", 'multipart/x-mixed-replace; boundary="a cam"')
+        handler.end_headers()
+        stamped = b"--a cam\nX-Timestamp: 1700000001.250000\n\n%s\n--a cam\n" % media.jpeg()
+        handler.wfile.write(stamped)
+        forever.wait(10)
+
+    with serving(answer) as camera:
+        hosts = HttpHosts(OPEN, 5.0)
+        stream, still = (
+            HttpSource(parse(camera.url), None, hosts, ManualClock(), gap_s=0.0, max_bytes=99) for _ in "ab"
+        )
+        pictures = stream.pictures()
+        assert next(pictures).source_at_ns == 1_700_000_001_250_000_000
+        still._tags = {"If-None-Match": "x"}
+        assert first(still, 1)[0].data == media.jpeg(b"still")
+        forever.set()
+        pictures.close()
 
 
 @pytest.mark.parametrize(

@@ -30,14 +30,28 @@ def test_pictures_come_out_whole_however_the_bytes_fall(cuts: list[int], length:
     whole = body(PICTURES, length=length, lead=b"\r\n")
     places = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
     parts = Parts(b"--cam", 10_000)
-    found = [part for start, end in pairwise(places) for part in parts.feed(whole[start:end])]
+    found = [part.body for start, end in pairwise(places) for part in parts.feed(whole[start:end])]
     assert found == PICTURES
 
 
 def test_a_whole_jpeg_is_given_before_the_next_one_begins() -> None:
     """A camera of one picture a minute is not a minute late."""
     parts = Parts(b"--cam", 10_000)
-    assert parts.feed(body(PICTURES[:1]).removesuffix(b"\r\n--cam")) == PICTURES[:1]
+    (part,) = parts.feed(body(PICTURES[:1]).removesuffix(b"\r\n--cam"))
+    assert (part.body, part.headers["content-type"]) == (PICTURES[0], "image/jpeg")
+
+
+@pytest.mark.parametrize("delimiter", [b"--cam", b"cam", b"----cam"])
+@pytest.mark.parametrize("is_lf", [True, False])
+@pytest.mark.parametrize("length", ["right", "none"])
+def test_careless_delimiters_are_found(delimiter: bytes, is_lf: bool, length: str) -> None:
+    """Without their dashes or with more, lines of LF alone, and the word itself inside a picture."""
+    pictures = [media.jpeg(b"a cam b"), media.jpeg(b"--other"), media.jpeg(b"three")]
+    whole = body(pictures, length=length, delimiter=delimiter)
+    if is_lf:
+        whole = whole.replace(b"\r\n", b"\n")
+    parts = Parts(b"--cam", 10_000)
+    assert [part.body for at in range(0, len(whole), 5) for part in parts.feed(whole[at : at + 5])] == pictures
 
 
 @pytest.mark.parametrize(
@@ -69,7 +83,7 @@ def test_any_bytes_are_cut_or_refused(pieces: list[bytes]) -> None:
     parts = Parts(b"--", 500)
     for piece in pieces:
         try:
-            assert all(len(part) <= 500 + 300 for part in parts.feed(piece))
+            assert all(len(part.body) <= 500 + 300 for part in parts.feed(piece))
         except TooLarge:
             return
 

@@ -6,15 +6,17 @@ import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 from av.container import InputContainer
 
 from lamplight_ingest import mp4
 from lamplight_ingest.adapters.container import Units, open_container, packets, video_of
+from lamplight_ingest.adapters.disk import open_file
 from lamplight_ingest.adapters.pace import Pace
-from lamplight_ingest.adapters.still import head_of, read_still
-from lamplight_ingest.bitstream import still_codec
+from lamplight_ingest.adapters.still import still_of
+from lamplight_ingest.doors import Doors
 from lamplight_ingest.model import Picture, SourceRefused
 from lamplight_ingest.scrub import scrub
 from lamplight_ingest.timing import OwnTime
@@ -32,8 +34,12 @@ class FileSource:
     transport = "file"
     ends = True
 
-    def __init__(self, path: Path, pace: Pace, *, keys_only: bool, timeout_s: float, max_bytes: int) -> None:
+    def __init__(
+        self, path: Path, pace: Pace, doors: Doors, *, keys_only: bool, timeout_s: float, max_bytes: int
+    ) -> None:
         """Prepare; nothing is opened until `open`. No read of the disk waits longer than `timeout_s`."""
+        self._doors = doors
+        self._file: BinaryIO | None = None
         self._path = path
         self._pace = pace
         self._keys_only = keys_only
@@ -46,19 +52,35 @@ class FileSource:
 
     def open(self) -> None:
         """Look into the file."""
-        if still_codec(head_of(self._path)) is not None:
-            self._still = read_still(self._path, self._max_bytes)
+        file = self._file = open_file(self._path, self._doors)
+        self._still = still_of(file, self._path.name, self._max_bytes)
+        if self._still is not None:
             return
         try:
-            self._container = open_container(str(self._path), _OPTIONS, self._timeout_s, self._timeout_s)
-            with self._path.open("rb") as file:
-                self._rotation_deg = mp4.rotation_deg(file)
+            self._rotation_deg = mp4.rotation_deg(file)
+            file.seek(0)
+            # By its descriptor, since the path may lead elsewhere by now.
+            opened = f"/dev/fd/{file.fileno()}"
+            self._container = open_container(opened, _OPTIONS, self._timeout_s, self._timeout_s)
         except (av.FFmpegError, OSError, ValueError) as error:
             text = scrub(f"{self._path.name}: {_reason(error)}; a whole video file, a JPEG or a PNG expected")
             raise SourceRefused(text) from None
 
     def pictures(self) -> Iterator[Picture]:
         """Yield the file's pictures in the order in which they are stored."""
+        try:
+            yield from self._played()
+        finally:
+            if self._container is not None:
+                self._container.close()
+            if self._file is not None:
+                self._file.close()
+
+    def close(self) -> None:
+        """End with the next picture."""
+        self._closed.set()
+
+    def _played(self) -> Iterator[Picture]:
         self._pace.start()
         if self._still is not None:
             codec, data = self._still
@@ -71,12 +93,6 @@ class FileSource:
         except (av.FFmpegError, ValueError) as error:
             text = scrub(f"{self._path.name}: {_reason(error)} while reading; a whole video file expected")
             raise SourceRefused(text) from None
-        finally:
-            self._container.close()
-
-    def close(self) -> None:
-        """End with the next picture."""
-        self._closed.set()
 
     def _video(self, container: InputContainer) -> Iterator[Picture]:
         stream = video_of(container)

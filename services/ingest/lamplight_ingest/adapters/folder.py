@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lamplight_ingest.adapters.pace import Pace
 from lamplight_ingest.adapters.still import read_still
+from lamplight_ingest.doors import Doors
 from lamplight_ingest.model import Picture, SourceAway, SourceError, SourceRefused
 
 MAX_FILES = 100_000
@@ -27,8 +28,9 @@ class FolderSource:
     transport = "folder"
     ends = True
 
-    def __init__(self, path: Path, pace: Pace, *, max_bytes: int) -> None:
-        """Prepare; nothing is opened until `open`."""
+    def __init__(self, path: Path, pace: Pace, doors: Doors, *, max_bytes: int) -> None:
+        """Prepare; nothing is opened until `open`. Each picture, links followed, lies below the roots of `doors`."""
+        self._doors = doors
         self._path = path
         self._pace = pace
         self._max_bytes = max_bytes
@@ -58,7 +60,7 @@ class FolderSource:
             if self._closed.is_set():
                 return
             try:
-                codec, data = read_still(path, self._max_bytes)
+                codec, data = read_still(path, self._doors, self._max_bytes)
             except SourceError as error:
                 lost, last_error = True, str(error)
                 continue

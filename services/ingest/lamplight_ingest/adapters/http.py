@@ -1,27 +1,25 @@
-"""Cameras over HTTP(S): a picture asked for again and again, or an endless multipart; the first answer tells which."""
+"""Cameras over HTTP(S): a picture asked for again and again, an endless multipart, or HLS; the first answer tells."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 from lamplight_kit.clock import Clock
 
 from lamplight_ingest import bitstream, http_times, multipart
 from lamplight_ingest.adapters.http_client import HttpClient
+from lamplight_ingest.adapters.http_hosts import HttpHosts
 from lamplight_ingest.adapters.secrets import Credentials
-from lamplight_ingest.doors import Address, Doors
+from lamplight_ingest.doors import Address
 from lamplight_ingest.model import Picture, SourceAway, SourceRefused
 
 _BUSY = frozenset({httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE})
-_WHOLE_PICTURE_TIMEOUTS = 3
 
 
 class HttpSource:
-    """Polls snapshots every `gap_s` seconds (politer where the server asks for it), or reads MJPEG as it comes."""
+    """Polls snapshots every `gap_s` seconds (politer where the server asks for it), or reads what comes as a stream."""
 
     ends = False
 
@@ -29,25 +27,18 @@ class HttpSource:
         self,
         address: Address,
         credentials: Credentials | None,
-        doors: Doors,
+        hosts: HttpHosts,
         clock: Clock,
         *,
         gap_s: float,
-        timeout_s: float,
         max_bytes: int,
-        ca_file: Path | None = None,
     ) -> None:
-        """Prepare; nothing connects until `open`. A picture may take `max_bytes` and three times `timeout_s`.
-
-        `ca_file` holds the authorities that a TLS server's certificate is checked by; None: the public ones.
-        """
+        """Prepare; nothing connects until `open`. A picture may take `max_bytes` and three of the hosts' time-outs."""
         self.transport = "http-snapshot"
-        self._client = HttpClient(address, credentials, doors, timeout_s, ca_file)
+        self._client = HttpClient(address, credentials, hosts)
         self._clock = clock
         self._gap_s = gap_s
-        self._whole_s = _WHOLE_PICTURE_TIMEOUTS * timeout_s
         self._max_bytes = max_bytes
-        self._closed = threading.Event()
         self._tags: dict[str, str] = {}
         self._last: tuple[str, bytes] | None = None
 
@@ -56,29 +47,29 @@ class HttpSource:
 
     def pictures(self) -> Iterator[Picture]:
         """Yield pictures until closed or until the server fails."""
-        try:
-            while not self._closed.is_set():
-                asked_s = time.monotonic()
-                wait_s = self._gap_s
-                with self._client.get(self._tags) as response:
-                    delimiter = multipart.boundary_of(response.headers.get("content-type", ""))
-                    if response.status_code == httpx.codes.OK and delimiter is not None:
-                        self.transport = "http-mjpeg"
-                        yield from self._stream(response, delimiter)
-                        return
-                    self.transport = "http-snapshot"
-                    asked_to_wait_s = self._asked_to_wait_s(response)
-                    if asked_to_wait_s is None:
-                        yield self._snapshot(response)
-                    else:
-                        wait_s = max(wait_s, asked_to_wait_s)
-                self._closed.wait(max(0.0, asked_s + wait_s - time.monotonic()))
-        finally:
-            self._client.close()
+        while self._client.may_ask():
+            asked_s = time.monotonic()
+            wait_s = self._gap_s
+            with self._client.get(self._tags) as (response, turn):
+                delimiter = multipart.boundary_of(response.headers.get("content-type", ""))
+                if response.status_code == httpx.codes.OK and delimiter is not None:
+                    self.transport = "http-mjpeg"
+                    turn.end()
+                    yield from self._stream(response, delimiter)
+                    return
+                self.transport = "http-snapshot"
+                asked_to_wait_s = self._asked_to_wait_s(response)
+                picture = self._snapshot(response) if asked_to_wait_s is None else None
+            if picture is not None:
+                yield picture
+            if asked_to_wait_s is not None:
+                wait_s = max(wait_s, asked_to_wait_s)
+                self._client.rest(asked_to_wait_s)
+            self._client.closed.wait(max(0.0, asked_s + wait_s - time.monotonic()))
 
     def close(self) -> None:
         """End with the next picture or time-out."""
-        self._closed.set()
+        self._client.closed.set()
 
     def _asked_to_wait_s(self, response: httpx.Response) -> float | None:
         """Return how long a busy server wants to be left alone; None where it gives a picture."""
@@ -91,14 +82,14 @@ class HttpSource:
         return None
 
     def _snapshot(self, response: httpx.Response) -> Picture:
-        source_at_ns = http_times.date_ns(response.headers.get("last-modified"))
+        source_at_ns = http_times.taken_ns(response.headers)
         if response.status_code == httpx.codes.NOT_MODIFIED:
             if self._last is None:
                 text = self._client.said("status 304 found before any picture; a picture expected")
                 raise SourceAway(text)
             found, is_same = self._last, True
         else:
-            found = self._checked(self._body(response))
+            found = self._checked(self._client.body(response, self._max_bytes, "a picture"))
             is_same = found == self._last
             self._remember_tags(response.headers)
         self._last = found
@@ -110,20 +101,6 @@ class HttpSource:
     def _remember_tags(self, headers: httpx.Headers) -> None:
         tags = {"If-None-Match": headers.get("etag", ""), "If-Modified-Since": headers.get("last-modified", "")}
         self._tags = {name: value for name, value in tags.items() if value}
-
-    def _body(self, response: httpx.Response) -> bytes:
-        """Read a body within its bounds of bytes and time."""
-        until_s = time.monotonic() + self._whole_s
-        held = bytearray()
-        for chunk in response.iter_raw():  # as it comes: httpx would hold a slow body back to fill larger chunks
-            held += chunk
-            if len(held) > self._max_bytes:
-                text = self._client.said(f"more than {self._max_bytes} bytes found in a picture; ask for a smaller one")
-                raise SourceRefused(text)
-            if time.monotonic() > until_s or self._closed.is_set():
-                text = self._client.said(f"a picture took more than {self._whole_s:g} s")
-                raise SourceAway(text)
-        return bytes(held)
 
     def _checked(self, body: bytes) -> tuple[str, bytes]:
         codec = bitstream.still_codec(body)
@@ -139,11 +116,15 @@ class HttpSource:
         try:
             for chunk in response.iter_raw():
                 received_ns = self._clock.now_ns()
-                for body in parts.feed(chunk):
-                    codec, data = self._checked(body)
-                    yield Picture(codec, data, is_key=True, received_ns=received_ns, same_as_before=data == last)
+                for part in parts.feed(chunk):
+                    codec, data = self._checked(part.body)
+                    told_ns = http_times.taken_ns(part.headers)
+                    is_same = data == last
+                    yield Picture(
+                        codec, data, is_key=True, received_ns=received_ns, source_at_ns=told_ns, same_as_before=is_same
+                    )
                     last = data
-                if self._closed.is_set():
+                if self._client.closed.is_set():
                     return
         except multipart.TooLarge as error:
             raise SourceRefused(self._client.said(str(error))) from None

@@ -1,95 +1,110 @@
-"""One bounded HTTP client a source: checked addresses, checked redirects, no proxy, no cookies, no decoding."""
+"""What one HTTP camera asks: its address, checked redirects, its own credentials, bounded bodies."""
 
 from __future__ import annotations
 
 import contextlib
-import ssl
+import threading
+import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
-import certifi
 import httpx
 
 from lamplight_ingest import doors as addresses
 from lamplight_ingest.adapters.http_auth import AsAsked, origin_of
-from lamplight_ingest.adapters.network import check_host
+from lamplight_ingest.adapters.http_hosts import HttpHosts, Origin, Turn
 from lamplight_ingest.adapters.secrets import Credentials
-from lamplight_ingest.doors import Address, Doors
+from lamplight_ingest.doors import Address
 from lamplight_ingest.model import SourceAway, SourceRefused
 from lamplight_ingest.scrub import scrub
 
 MAX_REDIRECTS = 3
-_HEADERS = {"Accept": "image/jpeg, image/png, multipart/x-mixed-replace", "Accept-Encoding": "identity"}
 _REFUSING = frozenset({400, 401, 403, 404, 405, 406, 410, 451})
+_WHOLE_BODY_TIMEOUTS = 3
 
 
 class HttpClient:
-    """Asks one address; every response is closed by the block that asked for it."""
+    """Asks one camera's server; every response is closed by the block that asked for it."""
 
-    def __init__(
-        self,
-        address: Address,
-        credentials: Credentials | None,
-        doors: Doors,
-        timeout_s: float,
-        ca_file: Path | None = None,
-    ) -> None:
-        """Prepare; nothing connects until `get`. No wait for a byte is longer than `timeout_s`."""
-        known = ssl.create_default_context(cafile=str(ca_file or certifi.where()))
-        self._address = address
-        self._doors = doors
+    def __init__(self, address: Address, credentials: Credentials | None, hosts: HttpHosts) -> None:
+        """Prepare; nothing connects until `get`. A whole body may take three times the hosts' time-out."""
+        self.address = address
+        self.closed = threading.Event()
+        self.whole_s = _WHOLE_BODY_TIMEOUTS * hosts.timeout_s
+        self._hosts = hosts
         self._known = (credentials.password,) if credentials else ()
-        auth = AsAsked(credentials, origin_of(httpx.URL(address.text))) if credentials else None
-        self._client = httpx.Client(
-            auth=auth, verify=known, timeout=timeout_s, trust_env=False, follow_redirects=False, headers=_HEADERS
-        )
+        own: Origin = origin_of(httpx.URL(address.text))
+        self._host = hosts.of(own)
+        self._auth = AsAsked(credentials, own) if credentials else None
 
     @contextlib.contextmanager
-    def get(self, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
-        """Ask, following a few checked redirects; gives the response with its body still to be read."""
+    def get(
+        self, headers: Mapping[str, str], url: str | None = None, *, method: str = "GET", body: bytes | None = None
+    ) -> Iterator[tuple[httpx.Response, Turn]]:
+        """Ask the camera's address, or another `url`, following a few checked redirects.
+
+        Gives the response with its body still to be read, and the place among the requests to the camera's host.
+        """
         try:
-            response = self._follow(headers)
-            try:
-                yield response
-            finally:
-                response.close()
+            with self._host.turn(self.whole_s, self.closed) as turn:
+                address = self.address if url is None else self._allowed(url, "leads")
+                response = self._follow(address, method, headers, body)
+                try:
+                    yield response, turn
+                finally:
+                    response.close()
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise SourceAway(self.said(f"{type(error).__name__} {error}")) from None
 
+    def may_ask(self) -> bool:
+        """Wait while the host wants to be left alone; tell whether to ask it then, or false once closed."""
+        self._host.wait(self.closed)
+        return not self.closed.is_set()
+
+    def rest(self, wait_s: float) -> None:
+        """Leave the host alone for `wait_s` seconds."""
+        self._host.rest(wait_s)
+
+    def body(self, response: httpx.Response, max_bytes: int, what: str) -> bytes:
+        """Read a body within its bounds of bytes and time."""
+        until_s = time.monotonic() + self.whole_s
+        held = bytearray()
+        for chunk in response.iter_raw():  # as it comes: httpx would hold a slow body back to fill larger chunks
+            held += chunk
+            if len(held) > max_bytes:
+                raise SourceRefused(self.said(f"more than {max_bytes} bytes found in {what}; ask for a smaller one"))
+            if time.monotonic() > until_s or self.closed.is_set():
+                raise SourceAway(self.said(f"{what} took more than {self.whole_s:g} s"))
+        return bytes(held)
+
     def said(self, reason: str) -> str:
         """Return an error's text that names the server and holds no credentials."""
-        return scrub(f"http server {self._address.host}:{self._address.port}: {reason}", self._known)
+        return scrub(f"http server {self.address.host}:{self.address.port}: {reason}", self._known)
 
     def refuse(self, response: httpx.Response) -> None:
         """Raise what a status other than 200, 304, 429 and 503 means."""
         text = self.said(f"status {response.status_code} {response.reason_phrase} found, 200 expected")
         raise SourceRefused(text) if response.status_code in _REFUSING else SourceAway(text)
 
-    def close(self) -> None:
-        """Let the connection go."""
-        self._client.close()
-
-    def _follow(self, headers: Mapping[str, str]) -> httpx.Response:
-        address = self._address
+    def _follow(self, address: Address, method: str, headers: Mapping[str, str], body: bytes | None) -> httpx.Response:
+        client = self._hosts.client
         for _ in range(MAX_REDIRECTS + 1):
-            check_host(address.host, address.port, self._doors)
-            response = self._client.send(self._client.build_request("GET", address.text, headers=headers), stream=True)
-            self._client.cookies.clear()
+            request = client.build_request(method, address.text, headers=headers, content=body)
+            response = client.send(request, stream=True, auth=self._auth)
             if not response.has_redirect_location:
                 return response
             response.close()
-            address = self._redirected(response)
+            address = self._allowed(str(response.url.join(response.headers["location"])), "redirected")
         text = self.said(f"more than {MAX_REDIRECTS} redirects found; give the address that they lead to")
         raise SourceRefused(text)
 
-    def _redirected(self, response: httpx.Response) -> Address:
-        target = str(response.url.join(response.headers["location"]))
+    def _allowed(self, target: str, how: str) -> Address:
+        """Take apart where the server sends us; its host is checked again where it is connected to."""
         try:
             address = addresses.parse(target)
         except ValueError as error:
-            raise SourceRefused(self.said(f"redirected to what is no address: {error}")) from None
+            raise SourceRefused(self.said(f"{how} to what is no address: {error}")) from None
         is_http = address.scheme in ("http", "https") and not addresses.has_user(target)
-        closed = self._doors.why_closed(address) if is_http else "http or https without a user expected"
+        closed = self._hosts.doors.why_closed(address) if is_http else "http or https without a user expected"
         if closed is not None:
-            raise SourceRefused(self.said(f"redirected to where we may not go: {closed}"))
+            raise SourceRefused(self.said(f"{how} to where we may not go: {closed}"))
         return address

@@ -1,16 +1,28 @@
-"""Names to addresses, checked against the doors before anything connects."""
+"""Names to addresses, checked against the doors; what is connected to is the very address that was checked.
+
+A name is resolved once a connection. Where one of its addresses is closed, all of it is: a name that mixes cameras
+and machines' own addresses is no camera's.
+"""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
+from typing import Any
+
+import httpcore
+import httpx
 
 from lamplight_ingest.doors import Doors
 from lamplight_ingest.model import SourceAway, SourceRefused
 
+SocketAddress = tuple[socket.AddressFamily, Any]
 
-def check_host(host: str, port: int, doors: Doors) -> None:
+
+def open_addresses(host: str, port: int, doors: Doors) -> list[SocketAddress]:
     """Resolve `host`; raises `SourceAway` where it has no address, `SourceRefused` where any of them is closed."""
     closed = doors.why_host_closed(host)
+    found: list[Any] = []
     if closed is None:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -21,3 +33,52 @@ def check_host(host: str, port: int, doors: Doors) -> None:
     if closed is not None:
         text = f"host {host}: {closed}"
         raise SourceRefused(text)
+    return [(entry[0], entry[4]) for entry in found]
+
+
+class CheckedNetwork(httpcore.NetworkBackend):
+    """Connects HTTP connections, each to an address that was checked for it alone; TLS still knows the name."""
+
+    def __init__(self, doors: Doors) -> None:
+        """Go through `doors` alone."""
+        self._doors = doors
+        self._plain = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Connect to the first address of `host` that answers; raises as `open_addresses`, or httpcore's errors."""
+        failed: Exception | None = None
+        for _, address in open_addresses(host, port, self._doors):
+            ip, scope = str(address[0]), address[3] if len(address) == 4 else 0
+            ip = f"{ip}%{scope}" if scope and "%" not in ip else ip
+            try:
+                return self._plain.connect_tcp(ip, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failed = error
+        raise failed or httpcore.ConnectError("no address")
+
+
+class CheckedTransport(httpx.HTTPTransport):
+    """httpx' own transport over a `CheckedNetwork`; no proxy, HTTP/1.1, one idle connection kept a host."""
+
+    def __init__(self, doors: Doors, tls: Any) -> None:
+        """Go through `doors` alone; check certificates by `tls`, an SSLContext."""
+        super().__init__(verify=tls, trust_env=False)
+        # The one place that httpx leaves for a network of one's own.
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=tls,
+            max_connections=None,
+            max_keepalive_connections=MAX_IDLE,
+            keepalive_expiry=IDLE_S,
+            network_backend=CheckedNetwork(doors),
+        )
+
+
+MAX_IDLE = 1024
+IDLE_S = 120.0

@@ -1,31 +1,28 @@
-"""RTSP through PyAV's demuxer, over TCP or UDP."""
+"""RTSP through PyAV's demuxer, over TCP or UDP; always through a relay, so that it reaches the checked server alone."""
 
 from __future__ import annotations
 
-import errno
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import av
-import certifi
 from av.container import InputContainer
 from lamplight_kit.clock import Clock
 
 from lamplight_ingest.adapters.container import Units, open_container, packets, video_of
-from lamplight_ingest.adapters.network import check_host
+from lamplight_ingest.adapters.rtsp_relay import Relay
 from lamplight_ingest.adapters.secrets import Credentials
 from lamplight_ingest.doors import Address, Doors
-from lamplight_ingest.model import Picture, SourceAway, SourceRefused
+from lamplight_ingest.model import Picture, SourceAway, SourceError, SourceRefused
 from lamplight_ingest.scrub import scrub
 
 _OPTIONS = {
     "allowed_media_types": "video",
-    "protocol_whitelist": "rtp,rtcp,rtsp,rtsps,tcp,udp,tls,crypto",
+    "protocol_whitelist": "rtp,rtcp,rtsp,tcp,udp",
     "analyzeduration": "200000",  # the SDP and the first pictures say what is needed; the frame rate is not
     "fpsprobesize": "0",
-    "tls_verify": "1",
 }
 _REFUSALS = (
     av.error.HTTPUnauthorizedError,
@@ -63,7 +60,9 @@ class RtspSource:
         `ca_file` holds the authorities that a TLS server's certificate is checked by; None: the public ones.
         """
         self.transport = f"rtsp-libav-{self.over}"
-        self._options = {**_OPTIONS, "rtsp_transport": self.over, "ca_file": str(ca_file or certifi.where())}
+        self._options = {**_OPTIONS, "rtsp_transport": self.over}
+        self._ca_file = ca_file
+        self._relay: Relay | None = None
         self._address = address
         self._credentials = credentials
         self._doors = doors
@@ -76,13 +75,16 @@ class RtspSource:
 
     def open(self) -> None:
         """Connect, describe, set up, play."""
-        check_host(self._address.host, self._address.port, self._doors)
+        self._relay = Relay(self._address, self._doors, self._timeout_s, self._ca_file)
         try:
-            self._container = open_container(self._url(), self._options, self._timeout_s, self._timeout_s)
+            url = self._url(self._relay.netloc)
+            self._container = open_container(url, self._options, self._timeout_s, self._timeout_s)
         except _REFUSALS as error:
+            self._relay.close()
             raise SourceRefused(self._said("refused", error)) from None
         except (av.FFmpegError, ValueError) as error:
-            raise SourceAway(self._said("not reached", error)) from None
+            self._relay.close()
+            raise self._away("not reached", error) from None
 
     def pictures(self) -> Iterator[Picture]:
         """Yield key access units, or all of them."""
@@ -104,28 +106,34 @@ class RtspSource:
                         lost_before=unit.lost_before,
                     )
         except (av.FFmpegError, ValueError) as error:
-            raise SourceAway(self._said("broke off", error)) from None
+            raise self._away("broke off", error) from None
         finally:
             self._container.close()
+            if self._relay is not None:
+                self._relay.close()
 
     def close(self) -> None:
         """End the session with its next packet."""
         self._closed.set()
 
-    def _url(self) -> str:
-        if self._credentials is None:
-            return self._address.text
+    def _url(self, netloc: str) -> str:
         parts = urlsplit(self._address.text)
-        user, password = quote(self._credentials.user, safe=""), quote(self._credentials.password, safe="")
-        return urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.netloc}"))
+        if self._credentials is not None:
+            user, password = quote(self._credentials.user, safe=""), quote(self._credentials.password, safe="")
+            netloc = f"{user}:{password}@{netloc}"
+        return urlunsplit(parts._replace(scheme="rtsp", netloc=netloc))
+
+    def _away(self, what: str, error: Exception) -> SourceError:
+        """Return what went wrong: the server's fault, or what our relay would not pass on."""
+        if self._relay is not None and self._relay.why:
+            return SourceRefused(f"rtsp server {self._address.host}:{self._address.port}: {self._relay.why}")
+        return SourceAway(self._said(what, error))
 
     def _said(self, what: str, error: Exception) -> str:
         reason = getattr(error, "strerror", None) or str(error)
         known = (self._credentials.password,) if self._credentials else ()
         if isinstance(error, av.error.ExitError):
             reason = f"no byte within {self._timeout_s:g} s"
-        elif isinstance(error, OSError) and error.errno == errno.EIO and self._address.scheme == "rtsps":
-            reason = "no TLS with a certificate of a known authority; name its authority by LAMPLIGHT_TLS_CA_FILE"
         return scrub(f"rtsp server {self._address.host}:{self._address.port} {what}: {reason}", known)
 
 

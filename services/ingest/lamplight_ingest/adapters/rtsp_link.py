@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import certifi
 from lamplight_kit.clock import Clock
 
+from lamplight_ingest.adapters.network import SocketAddress, open_addresses
 from lamplight_ingest.doors import Address, Doors
 from lamplight_ingest.model import SourceAway, SourceRefused
 from lamplight_ingest.rtsp.address import Target
@@ -187,22 +187,13 @@ class Dialer:
         text = f"{where} not reached: {reason}"
         raise SourceAway(text)
 
-    def _open_addresses(self, target: Target) -> list[tuple[socket.AddressFamily, Any]]:
+    def _open_addresses(self, target: Target) -> list[SocketAddress]:
         """Resolve the host once; what is connected to is what was checked."""
-        where = f"host {target.host}"
         closed = self._why_not(target)
-        found: list[Any] = []
-        if closed is None:
-            try:
-                found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-            except (OSError, UnicodeError) as error:
-                text = f"{where}: no address found ({error}); check the name and the DNS"
-                raise SourceAway(text) from None
-            closed = next(filter(None, (self.doors.why_host_closed(str(entry[4][0])) for entry in found)), None)
         if closed is not None:
-            text = f"{where}: {closed}"
+            text = f"host {target.host}: {closed}"
             raise SourceRefused(text)
-        return [(entry[0], entry[4]) for entry in found]
+        return open_addresses(target.host, target.port, self.doors)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:

@@ -15,6 +15,7 @@ from lamplight_ingest import doors as addresses
 from lamplight_ingest.adapters.file import FileSource
 from lamplight_ingest.adapters.folder import FolderSource
 from lamplight_ingest.adapters.http import HttpSource
+from lamplight_ingest.adapters.http_hosts import HttpHosts
 from lamplight_ingest.adapters.pace import Pace
 from lamplight_ingest.adapters.rtsp import RtspSource, RtspUdpSource
 from lamplight_ingest.adapters.rtsp_either import RtspEither
@@ -38,6 +39,7 @@ class Sources:
     timeout_s: float
     max_picture_bytes: int
     ca_file: Path | None = None
+    http_at_once: int = 1
 
     def of(self, camera: camera_pb2.Camera) -> Source:
         """Return a source for `camera`, not yet opened; raises `SourceRefused` where the doors are closed to it."""
@@ -51,12 +53,10 @@ class Sources:
         return HttpSource(
             address,
             credentials,
-            self.doors,
+            self._hosts,
             self.clock,
             gap_s=plan_of(camera.sampling).min_gap_s,
-            timeout_s=self.timeout_s,
             max_bytes=self.max_picture_bytes,
-            ca_file=self.ca_file,
         )
 
     def _address(self, camera: camera_pb2.Camera) -> Address:
@@ -91,6 +91,10 @@ class Sources:
         return RtspEither(ours, by_libavformat)
 
     @cached_property
+    def _hosts(self) -> HttpHosts:
+        return HttpHosts(self.doors, self.timeout_s, self.ca_file, at_once=self.http_at_once)
+
+    @cached_property
     def _dialer(self) -> Dialer:
         limits = Limits(picture_bytes=self.max_picture_bytes, reply_s=self.timeout_s)
         return Dialer(self.doors, self.clock, self.timeout_s, limits, self.ca_file)
@@ -101,10 +105,11 @@ class Sources:
 
     def _from_disk(self, address: Address, *, keys_only: bool) -> Source:
         if address.path.is_dir():
-            return FolderSource(address.path, self.pace(), max_bytes=self.max_picture_bytes)
+            return FolderSource(address.path, self.pace(), self.doors, max_bytes=self.max_picture_bytes)
         return FileSource(
             address.path,
             self.pace(),
+            self.doors,
             keys_only=keys_only,
             timeout_s=self.timeout_s,
             max_bytes=self.max_picture_bytes,
