@@ -59,7 +59,7 @@ class Detect(frame_pb2_grpc.FrameServiceServicer):
                 yield frame_pb2.StreamFramesResponse(verdict=frame_pb2.Verdict(credit=self.credit))
                 continue
             frame = request.frame
-            self.frames.append(frame)
+            self.took(frame)
             verdict = frame_pb2.Verdict(
                 camera_id=frame.camera_id,
                 epoch=frame.epoch,
@@ -68,6 +68,10 @@ class Detect(frame_pb2_grpc.FrameServiceServicer):
                 credit=self.credit,
             )
             yield frame_pb2.StreamFramesResponse(verdict=verdict)
+
+    def took(self, frame: frame_pb2.Frame) -> None:
+        """Keep a frame."""
+        self.frames.append(frame)
 
     def of(self, camera_id: str) -> list[frame_pb2.Frame]:
         """Return the frames of one camera."""

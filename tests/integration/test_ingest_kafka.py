@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import grpc
 import pytest
-from google.protobuf.message import Message
 from ingest_world import FPS, PASSWORD, Detect, Seen, Start, camera, serving, until
 from lamplight.camera.v1 import camera_pb2
 from lamplight_demo.cameras import rtsp
@@ -99,35 +97,3 @@ def test_what_is_wrong_changes_nothing(start: Start, seen: Seen, clip: Path) -> 
         assert seen.cameras.items() == {}
         texts = [str(refusal.value), str(problems_of(refusal.value)), worker.log.read_text(), worker.metrics()]
         assert not any(PASSWORD in text for text in texts)
-
-
-def test_cameras_move_to_the_worker_that_is_left(start: Start, seen: Seen, clip: Path) -> None:
-    """A worker that dies has its cameras watched by the other, in a higher epoch."""
-    detect = Detect()
-    with serving(detect) as address, rtsp.serve({"quay": clip}) as cameras:
-        first = start("ingest-0", address)
-        until(first.ready)
-        wished = [camera(f"cam-{number}", cameras.url("quay")) for number in range(6)]
-        first.call("admin").ApplyCameras(camera_pb2.ApplyCamerasRequest(cameras=wished), timeout=30)
-
-        def workers() -> Mapping[str, camera_pb2.CameraState] | None:
-            states: Mapping[str, Message] = seen.states.items()
-            live = {
-                name: state
-                for name, state in states.items()
-                if isinstance(state, camera_pb2.CameraState) and state.state == camera_pb2.CameraState.STATE_LIVE
-            }
-            return live if len(live) == len(wished) else None
-
-        until(workers)
-        second = start("ingest-1", address)
-        until(lambda: ((s := workers()) and {state.worker for state in s.values()} == {"ingest-0", "ingest-1"}) or None)
-        epochs = {name: state.epoch for name, state in (until(workers)).items()}
-        first.process.kill()
-        until(lambda: ((s := workers()) and {state.worker for state in s.values()} == {"ingest-1"}) or None)
-        after = until(workers)
-        moved = [name for name, state in after.items() if state.epoch > epochs[name]]
-        assert moved
-        newest = {name: max(frame.epoch for frame in detect.of(name)) for name in moved}
-        assert all(newest[name] >= after[name].epoch - 1 for name in moved)
-        assert second.process.poll() is None

@@ -2,8 +2,8 @@
 
 The handler says what is to be watched, this thread makes it so, over and over, so that nothing hangs on the moment
 at which a command or a rebalance was handled. What the handler says takes effect once the table of cameras, which shows
-committed records alone, says the same: a command whose transaction fails has no effect. A partition that goes is
-watched for a moment longer: its next holder writes a higher epoch, so nothing counts twice.
+committed records alone, says the same: a command whose transaction fails has no effect. The cameras of a partition
+that goes are watched until its next holder has them (`placement`): it writes a higher epoch, so nothing counts twice.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from lamplight_kit.kafka.types import Outbox, Outgoing, TableView
 from lamplight_ingest import metrics
 from lamplight_ingest.handler import CameraHandler, Holding
 from lamplight_ingest.life import State
+from lamplight_ingest.placement import LEAVE_S, Told, contests, is_handed_over, lets_go
 from lamplight_ingest.run import Around, CameraRun
 
 LOOK_S = 0.2
-HAND_OVER_S = 3.0
 TICK_S = 1.0
 REFRESH_TICKS = 30
 _log = structlog.get_logger()
@@ -47,6 +47,7 @@ class Fleet:
         self._runs: dict[str, CameraRun] = {}
         self._partition_of: dict[str, int] = {}
         self._lost_at_s: dict[int, float] = {}
+        self._rival_since_s: dict[str, float] = {}
         self._told_interval_s: dict[str, float] = {}
         self._ticks = 0
         self._next_tick_s = 0.0
@@ -65,15 +66,30 @@ class Fleet:
         return None if self._has_looked and self._thread.is_alive() else "not begun, or ended"
 
     def stop(self, timeout_s: float) -> None:
-        """Stop all cameras; wait at most `timeout_s` for their sources to let go."""
+        """Stop all cameras once other workers have them; wait at most `timeout_s` for their sources to let go."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
+        self._hand_over(min(LEAVE_S, timeout_s / 2))
         until_s = self._clock.monotonic_s() + min(timeout_s, 2.0)
         for run in self._runs.values():
             run.stop()
         for run in self._runs.values():
             run.join(max(0.0, until_s - self._clock.monotonic_s()))
+
+    def _hand_over(self, patience_s: float) -> None:
+        """Watch on until the others, if there are any, have the cameras: the stage has left the group before."""
+        pause = threading.Event()
+        for _ in range(int(patience_s / LOOK_S) if self._has_peers() else 0):
+            for camera_id in [name for name, run in self._runs.items() if is_handed_over(run.epoch, self._told(name))]:
+                self._end(camera_id)
+            if not self._runs:
+                return
+            pause.wait(LOOK_S)
+
+    def _has_peers(self) -> bool:
+        states = self._states.items().values()
+        return any(isinstance(told, camera_pb2.CameraState) and told.worker != self._around.worker for told in states)
 
     # -- what becomes of frames ----------------------------------------------------------------------------------
 
@@ -136,19 +152,27 @@ class Fleet:
     def _keep_or_end(self, camera_id: str, holding: Holding, now_s: float) -> None:
         run, camera, partition = self._runs[camera_id], holding.cameras.get(camera_id), self._partition_of[camera_id]
         if partition not in holding.partitions:
-            if now_s - self._lost_at_s.setdefault(partition, now_s) >= HAND_OVER_S:
+            away_s = now_s - self._lost_at_s.setdefault(partition, now_s)
+            if self._cameras.get(camera_id) is None or lets_go(run.epoch, away_s, self._told(camera_id)):
                 self._end(camera_id)
             return
         if not self._is_committed(camera_id, camera):
             return
         if camera is not None:
-            if _is_another(run.camera, camera) or self._known_epoch(camera_id, holding) > run.epoch:
+            if _is_another(run.camera, camera) or self._is_contested(run, holding, now_s):
                 self._end(camera_id)
                 self._begin(camera, holding, above=run.epoch)
             self._runs[camera_id].camera = camera
         else:
             run.watch.end("the camera was removed")
             self._end(camera_id)
+
+    def _is_contested(self, run: CameraRun, holding: Holding, now_s: float) -> bool:
+        known_epoch = self._known_epoch(run.camera.id, holding)
+        if known_epoch <= run.epoch:
+            self._rival_since_s.pop(run.camera.id, None)
+            return False
+        return contests(run.epoch, known_epoch, now_s - self._rival_since_s.setdefault(run.camera.id, now_s))
 
     def _is_committed(self, camera_id: str, camera: camera_pb2.Camera | None) -> bool:
         """Tell whether what the handler says of a camera (None: nothing) is what the topic holds."""
@@ -164,11 +188,16 @@ class Fleet:
     def _end(self, camera_id: str) -> None:
         self._runs.pop(camera_id).stop()
         self._told_interval_s.pop(camera_id, None)
+        self._rival_since_s.pop(camera_id, None)
+
+    def _told(self, camera_id: str) -> Told:
+        told = self._states.get(camera_id)
+        if not isinstance(told, camera_pb2.CameraState):
+            return Told()
+        return Told(told.epoch, told.state != camera_pb2.CameraState.STATE_CONNECTING)
 
     def _known_epoch(self, camera_id: str, holding: Holding) -> int:
-        told = self._states.get(camera_id)
-        own = told.epoch if isinstance(told, camera_pb2.CameraState) else 0
-        return max(own, holding.epochs.get(camera_id, 0))
+        return max(self._told(camera_id).epoch, holding.epochs.get(camera_id, 0))
 
     def _tick(self, holding: Holding) -> None:
         self._ticks += 1
@@ -192,7 +221,8 @@ class Fleet:
             self._tell_state(run)
 
     def _tell_state(self, run: CameraRun) -> None:
-        self._outbox.put(list(self._state_records(run)))
+        if self._told(run.camera.id).epoch <= run.epoch:
+            self._outbox.put(list(self._state_records(run)))
 
     def _state_records(self, run: CameraRun) -> Iterator[Outgoing]:
         if run.watch.keyframe_interval_s is not None:
@@ -200,8 +230,13 @@ class Fleet:
         yield Outgoing("camera-states", run.camera.id, run.state())
 
     def _turned(self, run: CameraRun) -> None:
-        """Tell a change of state, on both topics; called from the thread that made it."""
+        """Tell a change of state, on both topics; called from the thread that made it.
+
+        Of a camera that another worker has nothing more is told: a lower epoch must not stand where a higher one stood.
+        """
         life = run.life
+        if self._told(run.camera.id).epoch > run.epoch:
+            return
         changed = observation_pb2.StateChanged(
             camera_id=run.camera.id,
             epoch=run.epoch,

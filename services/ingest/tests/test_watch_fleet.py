@@ -19,6 +19,7 @@ from lamplight_ingest.fleet import Fleet
 from lamplight_ingest.handler import CameraHandler
 from lamplight_ingest.life import State
 from lamplight_ingest.model import Picture, Source, SourceAway, SourceRefused
+from lamplight_ingest.placement import CONTEST_S, HAND_OVER_S
 from lamplight_ingest.run import Around
 from lamplight_ingest.sampler import Plan
 from lamplight_ingest.watch import Watch
@@ -306,6 +307,8 @@ def test_a_takeover_is_an_epoch_above_every_known_one(world: World) -> None:
     assert world.bus.changes("quay") == [(42, "connecting")]
     world.bus.states.values["quay"] = camera_pb2.CameraState(camera_id="quay", epoch=50)
     world.look()
+    assert world.bus.changes("quay")[-1] == (42, "connecting")
+    world.look(CONTEST_S)
     assert world.bus.changes("quay")[-1] == (51, "connecting")
 
 
@@ -334,7 +337,7 @@ def test_a_partition_that_comes_back_soon_disturbs_no_camera(world: World) -> No
     assert world.bus.changes("quay") == [(1, "connecting")]
     world.handler.forget(0)
     world.look()
-    world.look(fleets.HAND_OVER_S)
+    world.look(HAND_OVER_S)
     world.until(lambda: all(feed.closed for feed in world.feeds))
     assert world.bus.changes("quay") == [(1, "connecting")]
 
