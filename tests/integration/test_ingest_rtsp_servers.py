@@ -29,29 +29,33 @@ from lamplight_ingest.adapters.rtsp_link import Dialer
 from lamplight_ingest.adapters.rtsp_sockets import RtspReader, RtspSocketSource
 from lamplight_ingest.adapters.secrets import Credentials, Secrets
 from lamplight_ingest.adapters.sources import Sources
+from lamplight_ingest.adapters.waited import Waited
 from lamplight_ingest.doors import Doors, parse
-from lamplight_ingest.model import Picture, SourceAway, SourceRefused
+from lamplight_ingest.model import Picture, Source, SourceAway, SourceRefused
+from lamplight_ingest.runtime import Runtime
 from lamplight_kit.clock import SystemClock
 
 FPS, PICTURES, HW = 20, 20, (144, 192)
 SYSTEM_PYTHON = "/usr/bin/python3"
 SERVER = Path(__file__).with_name("ingest_rtsp_gstreamer_server.py")
 Gray = npt.NDArray[np.uint8]
-Watch = Callable[..., RtspSocketSource]
+Watch = Callable[..., Source]
 
 
 @pytest.fixture(scope="module")
 def watch() -> Watch:
-    """A maker of sources that share one reading thread."""
+    """A maker of sources that are waited for."""
+    return lambda url, login=None, *, keys_only=True: Waited(_source(url, login, keys_only=keys_only))
+
+
+def _source(
+    url: str, login: tuple[str, str] | None = None, *, keys_only: bool = True, ca_file: Path | None = None
+) -> RtspSocketSource:
     clock = SystemClock()
-    dialer = Dialer(Doors(allow_loopback=True), clock, 5.0)
+    dialer = Dialer(Doors(allow_loopback=True), clock, 5.0, ca_file=ca_file)
+    credentials = Credentials(*login) if login else None
     reader = RtspReader(clock, 5.0, dialer.limits)
-
-    def make(url: str, login: tuple[str, str] | None = None, *, keys_only: bool = True) -> RtspSocketSource:
-        credentials = Credentials(*login) if login else None
-        return RtspSocketSource(parse(url), credentials, dialer, reader, keys_only=keys_only)
-
-    return make
+    return RtspSocketSource(parse(url), credentials, dialer, reader, keys_only=keys_only)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +68,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _pictures(source: RtspSocketSource, count: int) -> list[Picture]:
+def _pictures(source: Source, count: int) -> list[Picture]:
     source.open()
     pictures = source.pictures()
     try:
@@ -115,22 +119,40 @@ def test_the_demos_cameras_give_the_same_pictures_as_by_libavformat(clip: Path, 
     assert all(abs(picture.received_ns - (picture.source_at_ns or 0)) < 2e9 for picture in pictures)
 
 
-def test_hundreds_of_streams_are_read_by_one_thread(clip: Path, watch: Watch) -> None:
+class _Three:
+    """Is told of one camera, until three pictures have come."""
+
+    def __init__(self) -> None:
+        self.pictures: list[Picture] = []
+        self.done = threading.Event()
+
+    def opened(self) -> None:
+        """Nothing more."""
+
+    def took(self, picture: Picture) -> None:
+        """Keep."""
+        self.pictures.append(picture)
+        if len(self.pictures) == 3:
+            self.done.set()
+
+
+def test_many_streams_are_read_by_one_thread(clip: Path) -> None:
     """Each gives its own whole pictures, and none is lost."""
-    before = threading.active_count()
+    clock = SystemClock()
+    dialer = Dialer(Doors(allow_loopback=True), clock, 5.0)
+    reader = RtspReader(clock, 5.0, dialer.limits)
+    runtime = Runtime(clock)
+    runtime.start()
     with rtsp.serve(clip) as server:
-        sources = [watch(server.url()) for _ in range(30)]
-        for source in sources:
-            source.open()
-        assert sum(thread.name == "rtsp-reader" for thread in threading.enumerate()) == 1
-        streams = [source.pictures() for source in sources]
-        for stream in streams:
-            got = [next(stream) for _ in range(3)]
-            assert all(picture.is_key and not picture.lost_before for picture in got)
-        for source, stream in zip(sources, streams, strict=True):
-            source.close()
-            assert next(stream, None) is None
-    _wait_for(lambda: threading.active_count() <= before)
+        told = [_Three() for _ in range(30)]
+        for one in told:
+            source = RtspSocketSource(parse(server.url()), None, dialer, reader, keys_only=True)
+            runtime.spawn(source.watch(one))
+        assert all(one.done.wait(20) for one in told)
+        ours = [thread for thread in threading.enumerate() if thread.name == runtime.name]
+        assert len(ours) == 1
+        runtime.stop(5)
+    assert all(picture.is_key and not picture.lost_before for one in told for picture in one.pictures)
 
 
 def test_a_camera_over_tls_is_watched_where_its_certificate_is_trusted(
@@ -142,9 +164,7 @@ def test_a_camera_over_tls_is_watched_where_its_certificate_is_trusted(
         url = f"rtsps://localhost:{port}/live"
         with pytest.raises(SourceAway, match="certificate"):
             watch(url).open()
-        clock = SystemClock()
-        dialer = Dialer(Doors(allow_loopback=True), clock, 5.0, ca_file=certificate)
-        source = RtspSocketSource(parse(url), None, dialer, RtspReader(clock, 5.0, dialer.limits), keys_only=True)
+        source = Waited(_source(url, ca_file=certificate))
         pictures = _pictures(source, 6)
     assert all(len(_decoded("h264", [picture.data])) == 1 for picture in pictures)
 

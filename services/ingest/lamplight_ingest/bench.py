@@ -19,19 +19,18 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
 import av
 from lamplight_kit.clock import SystemClock
 
-from lamplight_ingest.adapters.rtsp_link import Dialer, Link
-from lamplight_ingest.adapters.rtsp_sockets import RtspReader
+from lamplight_ingest.adapters.rtsp_link import Dialer
+from lamplight_ingest.adapters.rtsp_sockets import RtspReader, RtspSocketSource
 from lamplight_ingest.bench_cameras import FPS
-from lamplight_ingest.doors import Doors
-from lamplight_ingest.rtsp.address import target_of
-from lamplight_ingest.rtsp.events import AccessUnit, Event
+from lamplight_ingest.doors import Doors, parse
+from lamplight_ingest.model import Picture
+from lamplight_ingest.runtime import Runtime
 
 STREAMS, BARE_STREAMS = 300, 25
 SECONDS = 8.0
@@ -74,25 +73,33 @@ def _ours(url: str, streams: int, seconds: float) -> tuple[float, float]:
     clock = SystemClock()
     dialer = Dialer(Doors(allow_loopback=True), clock, _TIMEOUT_S)
     reader = RtspReader(clock, _TIMEOUT_S, dialer.limits)
-    keys = 0
+    counter = _Counter()
+    runtime = Runtime(clock)
+    runtime.start()
+    address = parse(url)
+    for _ in range(streams):
+        runtime.spawn(RtspSocketSource(address, None, dialer, reader, keys_only=True).watch(counter))
+    until_s = time.monotonic() + _TIMEOUT_S
+    while counter.opens < streams and time.monotonic() < until_s:
+        time.sleep(0.05)
+    result = _measured(lambda: counter.keys, streams, seconds)
+    runtime.stop(_TIMEOUT_S)
+    return result
 
-    def tell(events: list[Event]) -> None:
-        nonlocal keys
-        keys += sum(isinstance(event, AccessUnit) for event in events)
 
-    def watch(_: int) -> Link:
-        link, failed = dialer.hail(target_of(url), None, lambda: False, keys_only=True)
-        if link is None:
-            raise RuntimeError(failed)
-        reader.add(link, tell)
-        return link
+class _Counter:
+    """Counts what many sources tell."""
 
-    with ThreadPoolExecutor(16) as pool:
-        links = list(pool.map(watch, range(streams)))
-    cost_ms, came = _measured(lambda: keys, streams, seconds)
-    for link in links:
-        reader.remove(link)
-    return cost_ms, came
+    def __init__(self) -> None:
+        self.opens = self.keys = 0
+
+    def opened(self) -> None:
+        """One more plays."""
+        self.opens += 1
+
+    def took(self, picture: Picture) -> None:
+        """One more picture."""
+        self.keys += picture.is_key
 
 
 def _bare(url: str, streams: int, seconds: float) -> tuple[float, float]:

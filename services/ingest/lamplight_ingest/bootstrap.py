@@ -28,6 +28,7 @@ from lamplight_ingest.handler import INPUTS, STATE, CameraHandler
 from lamplight_ingest.model import NS_PER_S, Source, SourceRefused
 from lamplight_ingest.plan import plan_of
 from lamplight_ingest.run import Around
+from lamplight_ingest.runtime import Runtime
 from lamplight_ingest.settings import IngestSettings
 from lamplight_ingest.watch import Watch
 
@@ -164,7 +165,8 @@ def parts(settings: IngestSettings, clock: Clock) -> Sequence[Component]:
         ca_file=settings.tls_ca_file,
         http_at_once=settings.http_connections_per_host,
     )
-    around = Around(sources.of, detect, clock, settings.replica, settings.stall_after_s)
+    runtime = Runtime(clock)
+    around = Around(sources.live, detect, clock, settings.replica, settings.stall_after_s, runtime)
     handler = CameraHandler()
     fleet = Fleet(handler, outbox, cameras, states, around)
     detect.tell(fleet)
@@ -180,7 +182,7 @@ def parts(settings: IngestSettings, clock: Clock) -> Sequence[Component]:
         timeout_s=settings.call_timeout_s,
     )
     stage = Stage(bus, "ingest", INPUTS, handler, state=STATE)
-    return [outbox, Tables(bus, [cameras, states]), detect, fleet, stage, Api(settings, api, auditor)]
+    return [outbox, Tables(bus, [cameras, states]), detect, runtime, fleet, stage, Api(settings, api, auditor)]
 
 
 def run(settings: IngestSettings) -> int:

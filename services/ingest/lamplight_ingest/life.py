@@ -4,6 +4,7 @@
         │  ▲                  │                  │
         │  └─── broken off ───┘ (once)           │
         └── away, refused ──► gone, refused ◄────┘   tried again later, unseen, until a picture comes
+                              (silent though it plays: stalled)
 
 A live camera that is lost is `connecting` while it is tried again for the first time; if that fails too, it is gone or
 refused and stays so, with the latest reason, however often it is tried.
@@ -103,10 +104,11 @@ def waited(life: Life, now: Moment, patience_s: float) -> Life:
     return replace(life, state=State.STALLED, since_ns=now.at_ns, reason=f"no picture for {patience_s:g} s")
 
 
-def failed(life: Life, now: Moment, *, is_refusal: bool, reason: str) -> Life:
-    """The source could not be reached, said no, or broke off."""
-    first_loss = life.state is State.LIVE and life.failures == 0 and not is_refusal
-    state = State.CONNECTING if first_loss else State.REFUSED if is_refusal else State.GONE
+def failed(life: Life, now: Moment, as_state: State, *, reason: str) -> Life:
+    """The source could not be reached or broke off (gone), said no (refused), or plays and sends nothing (stalled)."""
+    is_refusal = as_state is State.REFUSED
+    first_loss = life.state is State.LIVE and life.failures == 0 and as_state is State.GONE
+    state = State.CONNECTING if first_loss else as_state
     since_ns = life.since_ns if state is life.state else now.at_ns
     count = life.failures + 1 if life.was_refusal is is_refusal else 1
     return replace(

@@ -18,7 +18,9 @@ class Picture:
     """One encoded picture, as `Frame` of the contracts wants it, with the times that are known of it.
 
     `data` of H.264 and H.265 is one access unit as Annex B, a key one with its parameter sets; `extradata` is set for
-    codings that keep it apart. `source_at_ns` is the time that the source tells (Unix ns), None where it tells none.
+    codings that keep it apart. `before_bytes`, of a key picture, is what came of the video since the key picture
+    before, neither counted; None where nobody counts. `source_at_ns` is the time that the source tells (Unix ns), None
+    where it tells none.
     """
 
     codec: str
@@ -30,6 +32,7 @@ class Picture:
     same_as_before: bool = False
     lost_before: bool = False
     rotation_deg: int = 0
+    before_bytes: int | None = None
 
 
 class SourceError(Retry):
@@ -40,19 +43,67 @@ class SourceAway(SourceError):  # noqa: N818 - named after what is the case
     """The source cannot be reached, fell silent, or broke off."""
 
 
+class SourceSilent(SourceAway):
+    """The source was reached and agreed to send, and then nothing came."""
+
+
 class SourceRefused(SourceError):  # noqa: N818 - named after what is the case
     """The source, or our own doors, say no: credentials, not found, not allowed, not a source of pictures."""
 
 
+class Listener(Protocol):
+    """Who is told what a live source gives; quick, and called from any thread, one at a time."""
+
+    def opened(self) -> None:
+        """The source has answered."""
+        ...
+
+    def took(self, picture: Picture) -> None:
+        """A picture has come."""
+        ...
+
+
+class LiveSource(Protocol):
+    """Where pictures of one camera come from without a thread of their own; one use.
+
+    `transport` says what receives it (`rtsp`, `http-snapshot`, …), `ends` whether its end is its natural end, after
+    which asking again is of no use.
+    """
+
+    @property
+    def transport(self) -> str:
+        """What receives it."""
+        ...
+
+    @property
+    def ends(self) -> bool:
+        """Whether its end is its natural end."""
+        ...
+
+    async def watch(self, to: Listener) -> None:
+        """Reach the source and tell `to` what comes until it ends; let go of it then, and where cancelled.
+
+        Raises `SourceAway` or `SourceRefused`.
+        """
+        ...
+
+
 class Source(Protocol):
-    """Where pictures of one camera come from; one use: open, read, close.
+    """Where pictures of one camera come from, by waiting for them; one use: open, read, close.
 
     `transport` says what receives it (`rtsp`, `http-snapshot`, `http-mjpeg`, `file`, `folder`), `ends` whether its end
     is its natural end, after which asking again is of no use.
     """
 
-    transport: str
-    ends: bool
+    @property
+    def transport(self) -> str:
+        """What receives it."""
+        ...
+
+    @property
+    def ends(self) -> bool:
+        """Whether its end is its natural end."""
+        ...
 
     def open(self) -> None:
         """Reach the source; blocks for a bounded time. Raises `SourceAway` or `SourceRefused`."""

@@ -1,13 +1,19 @@
-"""One live camera in a thread of its own: asks its source, offers its frames, tells its states, tries again."""
+"""One live camera as a coroutine: asks its source, offers its frames, tells its states, tries again.
+
+All cameras of a worker share one thread (`Runtime`), where each is a coroutine that waits; `Places` keeps them from
+reaching their sources all at once.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import random
 import threading
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import structlog
 from lamplight.camera.v1 import camera_pb2
@@ -16,9 +22,12 @@ from lamplight_kit.clock import Clock
 
 from lamplight_ingest import life as lives
 from lamplight_ingest import metrics
+from lamplight_ingest.gate import WEARY_AFTER
 from lamplight_ingest.life import Life
-from lamplight_ingest.model import Source
+from lamplight_ingest.model import LiveSource, Picture, SourceError
+from lamplight_ingest.places import Place
 from lamplight_ingest.plan import plan_of
+from lamplight_ingest.runtime import Runtime
 from lamplight_ingest.watch import Watch
 
 ASSUMED_KEYFRAME_INTERVAL_S = 10.0
@@ -38,11 +47,12 @@ class FrameSink(Protocol):
 class Around:
     """What every camera's run shares."""
 
-    make_source: Callable[[camera_pb2.Camera], Source]
+    make_source: Callable[[camera_pb2.Camera], LiveSource]
     sink: FrameSink
     clock: Clock
     worker: str
     stall_after_s: float
+    runtime: Runtime
 
 
 class CameraRun:
@@ -61,7 +71,9 @@ class CameraRun:
         self._counting = threading.Lock()
         self._stopping = threading.Event()
         self.watch = Watch(camera.id, epoch, plan_of(camera.sampling), around.clock, self._on_turned)
-        self._thread = threading.Thread(target=self._main, name=f"camera-{camera.id}", daemon=True)
+        self._place: Place | None = None
+        self._done = threading.Event()
+        self._task: concurrent.futures.Future[None] | None = None
 
     @property
     def life(self) -> Life:
@@ -71,17 +83,30 @@ class CameraRun:
     def start(self) -> None:
         """Tell the first state and begin."""
         self._turned(self)
-        self._thread.start()
+        self._task = self._around.runtime.spawn(self._main())
 
     def stop(self) -> None:
-        """End soon: no frame is offered and no state told after this; the thread ends within the source's time-out."""
+        """End soon: no frame is offered and no state told after this; the source is let go of at once."""
         self._stopping.set()
-        self.watch.close()
+        if self._task is not None:
+            self._task.cancel()
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the thread; tell whether it has ended."""
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        """Wait for the source to be let go of; tell whether it is."""
+        return self._task is None or self._done.wait(timeout_s)
+
+    def opened(self) -> None:
+        """The source has answered."""
+        self.watch.opened()
+        self._around.runtime.call(self._leave)
+
+    def took(self, picture: Picture) -> None:
+        """A picture has come."""
+        if self._stopping.is_set():
+            return
+        frame = self.watch.took(picture)
+        if frame is not None:
+            self._around.sink.offer(frame)
 
     def count_sent(self) -> None:
         """A frame of this camera has gone to detect."""
@@ -128,23 +153,51 @@ class CameraRun:
         if not self._stopping.is_set():
             self._turned(self)
 
-    def _main(self) -> None:
-        with structlog.contextvars.bound_contextvars(camera_id=self.camera.id, epoch=self.epoch):
+    async def _main(self) -> None:
+        try:
             while not self._stopping.is_set():
                 metrics.TRIES.labels(self._around.worker).inc()
-                try:
-                    self._once()
-                except Exception as error:  # noqa: BLE001 - a camera costs only itself: this ends one try, no worker
-                    metrics.FAULTS.labels(self._around.worker).inc()
-                    _log.exception("fault of our own while reading a source")
-                    self.watch.fault(type(error).__name__)
+                await self._guarded()
                 if self.life.over:
                     return
-                self._stopping.wait(lives.retry_after_s(self.life, random.random()))  # noqa: S311 - spreads retries
+                await asyncio.sleep(lives.retry_after_s(self.life, random.random()))  # noqa: S311 - spreads retries
+        finally:
+            self._done.set()
 
-    def _once(self) -> None:
-        with closing(self.watch.frames(lambda: self._around.make_source(self.camera))) as frames:
-            for frame in frames:
-                if self._stopping.is_set():
-                    return
-                self._around.sink.offer(frame)
+    async def _guarded(self) -> None:
+        try:
+            await self._once()
+        except SourceError as error:
+            self.watch.failed(error)
+        except Exception as error:  # noqa: BLE001 - a camera costs only itself: this ends one try, no worker
+            metrics.FAULTS.labels(self._around.worker).inc()
+            _log.exception("fault of our own while reading a source", camera_id=self.camera.id, epoch=self.epoch)
+            self.watch.fault(type(error).__name__)
+        finally:
+            self._leave()
+            self.watch.lost()
+
+    async def _once(self) -> None:
+        server = server_of(self.camera.source)
+        if server:
+            is_weary = self.life.failures >= WEARY_AFTER
+            self._place = await self._around.runtime.places.enter(server, is_weary=is_weary)
+        source = self._around.make_source(self.camera)
+        self.watch.asks(source)
+        await source.watch(self)
+        self.watch.finished()
+
+    def _leave(self) -> None:
+        if self._place is not None:
+            self._place.leave()
+            self._place = None
+
+
+def server_of(source: str) -> str:
+    """Return whom reaching a source may burden, host and port; empty for files, and for what cannot be told."""
+    try:
+        parts = urlsplit(source)
+        port = parts.port or parts.scheme
+    except ValueError:
+        return ""
+    return f"{parts.hostname}:{port}" if parts.hostname else ""

@@ -11,8 +11,17 @@ from lamplight_kit.clock import Clock
 
 from lamplight_ingest import life as lives
 from lamplight_ingest.interval import KeyInterval
-from lamplight_ingest.life import Life, Moment
-from lamplight_ingest.model import STANDS_ALONE, Picture, Source, SourceAway, SourceError, SourceRefused
+from lamplight_ingest.life import Life, Moment, State
+from lamplight_ingest.model import (
+    STANDS_ALONE,
+    LiveSource,
+    Picture,
+    Source,
+    SourceAway,
+    SourceError,
+    SourceRefused,
+    SourceSilent,
+)
 from lamplight_ingest.refusals import Refusals
 from lamplight_ingest.sampler import Choice, Plan, Sampler
 from lamplight_ingest.scrub import scrub
@@ -31,7 +40,8 @@ class Counts:
 class Watch:
     """What is known of one camera in one epoch; `turned` is told each change of state, from the thread that made it.
 
-    One thread calls `frames`; `lost`, `wanting`, `judged` and `look` may come from others.
+    A replay calls `frames`; a live run tells what comes by `opened`, `took`, `finished` and `failed`. Calls may come
+    from several threads.
     """
 
     def __init__(
@@ -49,7 +59,7 @@ class Watch:
         self._gap = False
         self._came_at_ns: int | None = None
         self._life = lives.begin(self._now())
-        self._source: Source | None = None
+        self._source: Source | LiveSource | None = None
         self.counts = Counts()
 
     @property
@@ -69,26 +79,48 @@ class Watch:
 
     def frames(self, make: Callable[[], Source]) -> Generator[frame_pb2.Frame, None, None]:
         """Make and open a source, yield its frames, close it; how it went is in `life`, no source's error is raised."""
+        source: Source | None = None
         try:
-            source = self._source = make()
+            self._source = source = make()
             source.open()
-            self._turn(lives.opened)
+            self.opened()
             for picture in source.pictures():
-                frame = self._frame(picture)
+                frame = self.took(picture)
                 if frame is not None:
                     yield frame
-            self._end(source)
+            self.finished()
         except SourceError as error:
-            reason, is_refusal = str(error), isinstance(error, SourceRefused)
-            self._turn(lambda life, now: lives.failed(life, now, is_refusal=is_refusal, reason=reason))
+            self.failed(error)
         finally:
-            self.close()
+            if source is not None:
+                source.close()
             self.lost()
 
-    def close(self) -> None:
-        """End the source in use, if there is one; `frames` ends with its next picture."""
-        if self._source is not None:
-            self._source.close()
+    def asks(self, source: LiveSource) -> None:
+        """Pictures are asked of `source` from now on."""
+        self._source = source
+
+    def opened(self) -> None:
+        """The source has answered."""
+        self._turn(lives.opened)
+
+    def failed(self, error: SourceError) -> None:
+        """The source cannot be had, or broke off."""
+        kinds = {SourceRefused: State.REFUSED, SourceSilent: State.STALLED}
+        state = next((state for kind, state in kinds.items() if isinstance(error, kind)), State.GONE)
+        self._turn(lambda life, now: lives.failed(life, now, state, reason=str(error)))
+
+    def finished(self) -> None:
+        """The source has ended by itself; raises `SourceError` where that is not how it should end."""
+        ends = self._source is not None and self._source.ends
+        if ends and self.counts.framed:
+            self.end("the source has come to its end")
+        elif ends:
+            text = f"{self.counts.came} pictures found and no keyframe among them, one expected; give another file"
+            raise SourceRefused(text)
+        else:
+            text = "the source ended its stream"
+            raise SourceAway(text)
 
     @property
     def transport(self) -> str:
@@ -127,19 +159,10 @@ class Watch:
     def fault(self, name: str) -> None:
         """A fault of our own ended the source; it is told by its name alone."""
         reason = f"a fault of ingest's own ({name}); its log tells more"
-        self._turn(lambda life, now: lives.failed(life, now, is_refusal=False, reason=reason))
+        self._turn(lambda life, now: lives.failed(life, now, State.GONE, reason=reason))
 
-    def _end(self, source: Source) -> None:
-        if source.ends and self.counts.framed:
-            self.end("the source has come to its end")
-        elif source.ends:
-            text = f"{self.counts.came} pictures found and no keyframe among them, one expected; give another file"
-            raise SourceRefused(text)
-        else:
-            text = "the source ended its stream"
-            raise SourceAway(text)
-
-    def _frame(self, picture: Picture) -> frame_pb2.Frame | None:
+    def took(self, picture: Picture) -> frame_pb2.Frame | None:
+        """A picture has come; return the frame that is to go on, if it is."""
         at_ns, is_receipt = stamp(picture, self._came_at_ns)
         self._came_at_ns = at_ns
         stands_alone = picture.codec in STANDS_ALONE

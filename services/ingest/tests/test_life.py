@@ -17,12 +17,12 @@ Event = Callable[[Life, Moment], Life]
 
 def away(life: Life, now: Moment) -> Life:
     """The source cannot be reached."""
-    return lives.failed(life, now, is_refusal=False, reason="away")
+    return lives.failed(life, now, State.GONE, reason="away")
 
 
 def refused(life: Life, now: Moment) -> Life:
     """The source says no."""
-    return lives.failed(life, now, is_refusal=True, reason="refused")
+    return lives.failed(life, now, State.REFUSED, reason="refused")
 
 
 def waited(life: Life, now: Moment) -> Life:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import functools
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 
 import pytest
 import structlog
 from lamplight_ingest.adapters.rtsp_either import RtspEither
 from lamplight_ingest.adapters.rtsp_link import Dialer
-from lamplight_ingest.adapters.rtsp_sockets import Inbox, RtspReader, RtspSocketSource, SourceOdd
+from lamplight_ingest.adapters.rtsp_sockets import RtspReader, RtspSocketSource, SourceOdd
 from lamplight_ingest.adapters.secrets import Credentials
+from lamplight_ingest.adapters.threads import InThread, Threads
 from lamplight_ingest.doors import Doors, parse
-from lamplight_ingest.model import Picture, SourceAway, SourceError, SourceRefused
-from lamplight_ingest.rtsp.events import AccessUnit, Activity, Limits
+from lamplight_ingest.model import LiveSource, Picture, SourceAway, SourceError, SourceRefused, SourceSilent
+from lamplight_ingest.rtsp.events import Limits
 from lamplight_kit.clock import SystemClock
 from rtsp_wire import PPS, SPS, annex_b, answer, description, framed, packets, rtp
 
@@ -103,28 +106,80 @@ def source(port: int, reader: RtspReader, *, keys_only: bool = True, doors: Door
     return RtspSocketSource(address, Credentials("ops", "never-shown"), dialer, reader, keys_only=keys_only)
 
 
+Test = Callable[..., Coroutine[object, object, None]]
+
+
+def in_loop(test: Test) -> Callable[..., None]:
+    """Run a coroutine test on a loop of its own."""
+
+    @functools.wraps(test)
+    def run(*args: object, **named: object) -> None:
+        asyncio.run(test(*args, **named))
+
+    return run
+
+
+async def until(find: Callable[[], bool], within_s: float = 10.0) -> None:
+    """Wait for something to be so."""
+    end_s = time.monotonic() + within_s
+    while not find():
+        assert time.monotonic() < end_s
+        await asyncio.sleep(0.01)
+
+
+class Got:
+    """What a source told; `enough` pictures end the watching."""
+
+    def __init__(self, enough: int = 1 << 30) -> None:
+        self.pictures: list[Picture] = []
+        self.opens = 0
+        self._enough = enough
+        self.done = asyncio.Event()
+
+    def opened(self) -> None:
+        """Count."""
+        self.opens += 1
+
+    def took(self, picture: Picture) -> None:
+        """Keep."""
+        self.pictures.append(picture)
+        if len(self.pictures) >= self._enough:
+            self.done.set()
+
+
+async def watched(source: LiveSource, got: Got, timeout_s: float = 15.0) -> Got:
+    """Watch until the source ends or `got` has enough; raises what the source raises."""
+    watching = asyncio.ensure_future(source.watch(got))
+    enough = asyncio.ensure_future(got.done.wait())
+    await asyncio.wait({watching, enough}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    assert watching.done() or enough.done()
+    for task in (watching, enough):
+        task.cancel()
+    ended = (await asyncio.gather(watching, enough, return_exceptions=True))[0]
+    if isinstance(ended, Exception) and not got.done.is_set():
+        raise ended
+    return got
+
+
 def _streams(viewer: Viewer) -> None:
     viewer.greet()
     for index in range(4):
         viewer.say(packets([KEY], 2 * index, 18000 * index) + packets([PLAIN], 2 * index + 1, 18000 * index + 9000))
 
 
-def test_pictures_come_until_the_server_goes(reader: RtspReader) -> None:
+@in_loop
+async def test_pictures_come_until_the_server_goes(reader: RtspReader) -> None:
     """What was whole is given, then the reason."""
     with server(_streams) as port:
-        camera = source(port, reader)
-        camera.open()
-        got: list[Picture] = []
+        got = Got()
         with pytest.raises(SourceAway, match="closed the connection"):
-            got.extend(camera.pictures())
-    del got[:]
+            await watched(source(port, reader), got)
+    assert [picture.data for picture in got.pictures] == [annex_b(SPS, PPS, KEY)] * 4
+    assert [picture.before_bytes for picture in got.pictures] == [0] + [12 + len(PLAIN)] * 3
     with server(_streams) as port:
-        camera = source(port, reader, keys_only=False)
-        camera.open()
-        pictures = camera.pictures()
-        got = [next(pictures) for _ in range(8)]
-    assert [picture.data for picture in got] == [annex_b(SPS, PPS, KEY), annex_b(PLAIN)] * 4
-    assert not any(picture.lost_before for picture in got)
+        got = await watched(source(port, reader, keys_only=False), Got(8))
+    assert [picture.data for picture in got.pictures] == [annex_b(SPS, PPS, KEY), annex_b(PLAIN)] * 4
+    assert not any(picture.lost_before for picture in got.pictures)
 
 
 def _nothing(viewer: Viewer) -> None:
@@ -148,17 +203,19 @@ def _endless(viewer: Viewer) -> None:
 
 
 @pytest.mark.parametrize("script", [_nothing, _half_an_answer, _hangs_up, _endless])
-def test_a_server_that_never_answers_is_away(reader: RtspReader, script: Script) -> None:
+@in_loop
+async def test_a_server_that_never_answers_is_away(reader: RtspReader, script: Script) -> None:
     """Soon, whatever it does instead."""
     with server(script) as port:
         begun_s = time.monotonic()
         with pytest.raises(SourceAway) as caught:
-            source(port, reader).open()
+            await watched(source(port, reader), Got())
         assert time.monotonic() - begun_s < 4 * TIMEOUT_S + 2
     assert "never-shown" not in str(caught.value)
 
 
-def test_a_server_that_falls_silent_is_given_up(reader: RtspReader) -> None:
+@in_loop
+async def test_a_server_that_falls_silent_is_given_up(reader: RtspReader) -> None:
     """Without a byte for the time-out."""
 
     def silent(viewer: Viewer) -> None:
@@ -166,13 +223,14 @@ def test_a_server_that_falls_silent_is_given_up(reader: RtspReader) -> None:
         viewer.linger()
 
     with server(silent) as port:
-        camera = source(port, reader)
-        camera.open()
-        with pytest.raises(SourceAway, match="no byte within"):
-            list(camera.pictures())
+        got = Got()
+        with pytest.raises(SourceSilent, match="no byte within"):
+            await watched(source(port, reader), got)
+    assert got.opens == 1
 
 
-def test_a_session_is_kept_alive_and_left_in_order(reader: RtspReader) -> None:
+@in_loop
+async def test_a_session_is_kept_alive_and_left_in_order(reader: RtspReader) -> None:
     """A word at half of the server's two seconds, TEARDOWN at the end, then the connection closes."""
     viewers: list[Viewer] = []
 
@@ -195,16 +253,13 @@ def test_a_session_is_kept_alive_and_left_in_order(reader: RtspReader) -> None:
         thread.join()
 
     with server(stream) as port:
-        camera = source(port, reader)
-        camera.open()
-        for _ in camera.pictures():
-            if len(viewers[0].requests) > 4:
-                camera.close()
+        await watched(source(port, reader), Got(14))
     methods = [request.partition(" ")[0] for request in viewers[0].requests]
     assert methods == ["OPTIONS", "DESCRIBE", "SETUP", "PLAY", "OPTIONS", "TEARDOWN"]
 
 
-def test_a_server_may_send_us_on_before_and_amid_the_stream(reader: RtspReader) -> None:
+@in_loop
+async def test_a_server_may_send_us_on_before_and_amid_the_stream(reader: RtspReader) -> None:
     """To another port, by 302 and by REDIRECT; the stream goes on from there, credentials with it to the same host."""
     with server(_streams) as last:
 
@@ -217,16 +272,13 @@ def test_a_server_may_send_us_on_before_and_amid_the_stream(reader: RtspReader) 
         with server(redirects) as middle:
             moved = f"Location: rtsp://127.0.0.1:{middle}/a"
             with server(lambda viewer: viewer.say(answer(viewer.hear(), moved, status="302 Moved"))) as first:
-                camera = source(first, reader)
-                camera.open()
-                pictures = camera.pictures()
-                assert len([next(pictures) for _ in range(5)]) == 5
-                camera.close()
-                list(pictures)
+                got = await watched(source(first, reader), Got(5))
+                assert (got.opens, len(got.pictures)) == (2, 5)
 
 
 @pytest.mark.parametrize("location", ["rtsp://169.254.169.254/x", "rtsp://127.0.0.2/x", "http://127.0.0.1/"])
-def test_no_server_sends_us_through_a_closed_door(reader: RtspReader, location: str) -> None:
+@in_loop
+async def test_no_server_sends_us_through_a_closed_door(reader: RtspReader, location: str) -> None:
     """What is closed to a camera's address is closed to a redirection."""
 
     class OneOpen(Doors):
@@ -238,41 +290,43 @@ def test_no_server_sends_us_through_a_closed_door(reader: RtspReader, location: 
         server(lambda viewer: viewer.say(answer(viewer.hear(), told, status="302 M"))) as port,
         pytest.raises(SourceRefused, match="redirected"),
     ):
-        source(port, reader, doors=OneOpen()).open()
+        await watched(source(port, reader, doors=OneOpen()), Got())
 
 
-def test_a_closed_door_is_never_knocked_at(reader: RtspReader) -> None:
+@in_loop
+async def test_a_closed_door_is_never_knocked_at(reader: RtspReader) -> None:
     """Nothing connects where the doors are closed."""
     came = threading.Event()
     with server(lambda _: came.set()) as port:
         with pytest.raises(SourceRefused):
-            source(port, reader, doors=Doors()).open()
+            await watched(source(port, reader, doors=Doors()), Got())
         assert not came.wait(0.1)
 
 
-def test_nobody_there_is_away(reader: RtspReader) -> None:
+@in_loop
+async def test_nobody_there_is_away(reader: RtspReader) -> None:
     """A port where nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(SourceAway, match="not reached"):
-        source(port, reader).open()
+        await watched(source(port, reader), Got())
 
 
-def test_a_fault_of_one_camera_leaves_the_others(reader: RtspReader, monkeypatch: pytest.MonkeyPatch) -> None:
+@in_loop
+async def test_a_fault_of_one_camera_leaves_the_others(reader: RtspReader) -> None:
     """An error of our own ends its link, and is told by name alone."""
     with server(_lasting) as port:
-        good, bad = source(port, reader), source(port, reader)
-        for camera in (good, bad):
-            camera.open()
-        assert bad._link is not None
-        monkeypatch.setattr(bad._link.client, "receive", lambda *_: 1 / 0)
+        good, bad = Got(10), Got()
+        watching = asyncio.create_task(watched(source(port, reader), good))
+        await until(lambda: bool(good.pictures))
+        failing = asyncio.create_task(watched(source(port, reader), bad))
+        await until(lambda: len(reader._readings) == 2)
+        link = list(reader._readings.values())[-1].link
+        link.client.receive = lambda *_: 1 // 0  # type: ignore[method-assign] # our own fault, made up
         with structlog.testing.capture_logs() as logs, pytest.raises(SourceAway, match="ZeroDivisionError"):
-            list(bad.pictures())
+            await failing
         assert len(logs) == 1
-        pictures = good.pictures()
-        assert len([next(pictures) for _ in range(10)]) == 10
-        good.close()
-        list(pictures)
+        assert len((await watching).pictures) >= 10
 
 
 def _lasting(viewer: Viewer) -> None:
@@ -280,23 +334,6 @@ def _lasting(viewer: Viewer) -> None:
     for index in range(200):
         viewer.say(framed(rtp(KEY, index, 9000 * index, marker=True)))
         time.sleep(0.02)
-
-
-def _unit(size: int, *, is_key: bool) -> AccessUnit:
-    return AccessUnit("h264", b"x" * size, is_key, after_gap=False, rtp_time=0, at_ns=None, before=Activity())
-
-
-def test_what_is_not_taken_is_dropped_up_to_a_key_picture() -> None:
-    """A thread that sleeps finds the newest pictures from a key one on, after a gap, within the bound."""
-    inbox = Inbox(CLOCK, 1000)
-    inbox.put([_unit(400, is_key=True), _unit(400, is_key=False), _unit(400, is_key=False), _unit(100, is_key=False)])
-    assert inbox.take(0) == []
-    inbox.put([_unit(300, is_key=False), _unit(300, is_key=True), _unit(200, is_key=False)])
-    taken = inbox.take(0)
-    assert [(len(picture.data), picture.lost_before) for picture in taken if isinstance(picture, Picture)] == [
-        (300, True),
-        (200, False),
-    ]
 
 
 class _Other:
@@ -323,7 +360,8 @@ class _Other:
         (lambda cseq: answer(cseq, body=description().replace(b"H264", b"MP4V-ES")), "rtsp-libav-tcp"),
     ],
 )
-def test_odd_servers_are_left_to_the_other_client(
+@in_loop
+async def test_odd_servers_are_left_to_the_other_client(
     reader: RtspReader, third: Callable[[int], bytes], transport: str
 ) -> None:
     """The transport tells which; a refusal is no oddness, and the other is not asked."""
@@ -336,16 +374,40 @@ def test_odd_servers_are_left_to_the_other_client(
         viewer.linger()
 
     with server(odd) as port:
-        either = RtspEither(source(port, reader), lambda over: _Other(f"rtsp-libav-{over}"))
-        either.open()
+        others: list[_Other] = []
+
+        def other(over: str) -> LiveSource:
+            others.append(_Other(f"rtsp-libav-{over}"))
+            return InThread(others[-1], Threads())
+
+        either, got = RtspEither(source(port, reader), other), Got()
+        await watched(either, got)
         assert either.transport == transport
-        assert [picture.codec for picture in either.pictures()] == ["mpeg4"]
-        either.close()
+        assert [picture.codec for picture in got.pictures] == ["mpeg4"]
+        assert (got.opens, others[0].closed) == (1, 1)
         with pytest.raises(SourceOdd):
-            source(port, reader).open()
+            await watched(source(port, reader), Got())
     with server(lambda viewer: viewer.say(answer(viewer.hear(), status="401 Unauthorized"))) as port:
-        asked: list[str] = []
-        either = RtspEither(source(port, reader), lambda over: asked.append(over) or _Other(over))  # type: ignore[func-returns-value]  # notes the call
         with pytest.raises(SourceError):
-            either.open()
-        assert asked == []
+            await watched(RtspEither(source(port, reader), other), Got())
+        assert len(others) == 1
+
+
+@in_loop
+async def test_waiting_sources_have_so_many_threads() -> None:
+    """One more is away, and says what to do; a fault is raised where the camera runs."""
+
+    class Stuck(_Other):
+        def pictures(self) -> Iterator[Picture]:
+            while not self.closed:
+                time.sleep(0.01)
+            yield from ()
+
+    threads = Threads(1)
+    watching = asyncio.create_task(InThread(Stuck("stuck"), threads).watch(Got()))
+    await until(lambda: threads.count == 1)
+    with pytest.raises(SourceAway, match="1 sources found"):
+        await InThread(_Other("one more"), threads).watch(Got())
+    watching.cancel()
+    await asyncio.wait([watching])
+    await until(lambda: not threads.count)

@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from google.protobuf.message import Message
@@ -15,12 +15,14 @@ from lamplight.command.v1 import command_pb2
 from lamplight.frame.v1 import frame_pb2
 from lamplight.observation.v1 import observation_pb2
 from lamplight_ingest import fleet as fleets
+from lamplight_ingest.adapters.threads import InThread, Threads
 from lamplight_ingest.fleet import Fleet
 from lamplight_ingest.handler import CameraHandler
 from lamplight_ingest.life import State
-from lamplight_ingest.model import Picture, Source, SourceAway, SourceRefused
+from lamplight_ingest.model import LiveSource, Picture, SourceAway, SourceRefused
 from lamplight_ingest.placement import CONTEST_S, HAND_OVER_S
 from lamplight_ingest.run import Around
+from lamplight_ingest.runtime import Runtime
 from lamplight_ingest.sampler import Plan
 from lamplight_ingest.watch import Watch
 from lamplight_kit.clock import ManualClock
@@ -227,13 +229,16 @@ class World:
         self.cameras = FakeTable()
         self.feeds: list[Feed] = []
         self.frames: list[frame_pb2.Frame] = []
-        around = Around(self.make, self, self.clock, "worker", 15.0)
+        self.threads = Threads()
+        self.runtime = Runtime(self.clock)
+        self.runtime.start()
+        around = self.around = Around(self.make, self, self.clock, "worker", 15.0, self.runtime)
         self.fleet = Fleet(self.handler, self.bus, self.cameras, self.bus.states, around)
 
-    def make(self, _: camera_pb2.Camera) -> Source:
+    def make(self, _: camera_pb2.Camera) -> LiveSource:
         """Return a new feed."""
         self.feeds.append(Feed())
-        return self.feeds[-1]
+        return InThread(self.feeds[-1], self.threads)
 
     def offer(self, frame: frame_pb2.Frame) -> None:
         """Take a frame."""
@@ -266,6 +271,7 @@ def world() -> Iterator[World]:
     made.handler.restore(0, [])
     yield made
     made.fleet.stop(5)
+    made.runtime.stop(5)
 
 
 def test_a_camera_runs_and_tells_its_states(world: World) -> None:
@@ -431,7 +437,7 @@ def test_a_verdict_says_nothing_of_a_camera_that_is_not_live(world: World) -> No
 def test_a_fault_of_our_own_costs_one_camera_one_try(world: World) -> None:
     """It is told by its name, without its text, and tried again."""
     script = Script([ValueError("pass-word-never-shown")], ends=False)
-    world.fleet._around = Around(lambda _: script, world, world.clock, "worker", 15.0)
+    world.fleet._around = replace(world.around, make_source=lambda _: InThread(script, world.threads))
     world.apply(camera(), "c1")
     world.look()
     world.until(lambda: world.bus.changes("quay")[-1] == (1, "gone"))

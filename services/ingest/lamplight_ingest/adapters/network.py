@@ -6,6 +6,7 @@ and machines' own addresses is no camera's.
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from collections.abc import Iterable
 from typing import Any
@@ -34,6 +35,15 @@ def open_addresses(host: str, port: int, doors: Doors) -> list[SocketAddress]:
         text = f"host {host}: {closed}"
         raise SourceRefused(text)
     return [(entry[0], entry[4]) for entry in found]
+
+
+def is_address(host: str) -> bool:
+    """Tell whether `host` is an IP address, which no resolver need be asked for."""
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 class CheckedNetwork(httpcore.NetworkBackend):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import structlog
 
 from lamplight_ingest.adapters.rtsp_sockets import SourceOdd, SourceWithoutTcp
-from lamplight_ingest.model import Picture, Source
+from lamplight_ingest.model import Listener, LiveSource
 
 _log = structlog.get_logger()
 
@@ -21,34 +20,19 @@ class RtspEither:
 
     ends = False
 
-    def __init__(self, ours: Source, other: Callable[[str], Source]) -> None:
+    def __init__(self, ours: LiveSource, other: Callable[[str], LiveSource]) -> None:
         """Prepare; `other` takes `tcp` or `udp`."""
         self.transport = ours.transport
-        self._source = ours
+        self._ours = ours
         self._other = other
-        self._lock = threading.Lock()
-        self._is_closed = False
 
-    def open(self) -> None:
-        """Reach the server, by the one client or the other."""
+    async def watch(self, to: Listener) -> None:
+        """Watch, by the one client or the other."""
         try:
-            self._source.open()
+            await self._ours.watch(to)
         except SourceOdd as odd:
             over = "udp" if isinstance(odd, SourceWithoutTcp) else "tcp"
             _log.info("rtsp left to libavformat", why=str(odd), over=over)
-            with self._lock:
-                self._source = self._other(over)
-                self.transport = self._source.transport
-                if self._is_closed:
-                    self._source.close()
-            self._source.open()
-
-    def pictures(self) -> Iterator[Picture]:
-        """Yield what comes."""
-        return self._source.pictures()
-
-    def close(self) -> None:
-        """Let go."""
-        with self._lock:
-            self._is_closed = True
-            self._source.close()
+            other = self._other(over)
+            self.transport = other.transport
+            await other.watch(to)

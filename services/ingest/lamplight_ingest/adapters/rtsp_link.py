@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import select
+import asyncio
+import contextlib
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import certifi
 from lamplight_kit.clock import Clock
 
-from lamplight_ingest.adapters.network import SocketAddress, open_addresses
+from lamplight_ingest.adapters.network import SocketAddress, is_address, open_addresses
 from lamplight_ingest.doors import Address, Doors
 from lamplight_ingest.model import SourceAway, SourceRefused
 from lamplight_ingest.rtsp.address import Target
@@ -26,6 +27,7 @@ RECEIVE_BUFFER_BYTES = 256 << 10
 TALK_BYTES = 16 << 10
 UNSENT_BYTES = 64 << 10
 LOOK_S = 0.25
+TALKS_AT_ONCE = 64
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -107,7 +109,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Dialer:
-    """Reaches servers: through `doors` alone, no step longer than `timeout_s`.
+    """Reaches servers: through `doors` alone, no step longer than `timeout_s`; lives on one event loop.
 
     `ca_file` holds the authorities that a TLS server's certificate is checked by; None: the public ones.
     """
@@ -118,36 +120,40 @@ class Dialer:
     limits: Limits = field(default_factory=Limits)
     ca_file: Path | None = None
 
-    def hail(
-        self, target: Target, login: Login | None, is_closed: Callable[[], bool], *, keys_only: bool
-    ) -> tuple[Link | None, Failed | None]:
+    async def hail(self, target: Target, login: Login | None, *, keys_only: bool) -> tuple[Link | None, Failed | None]:
         """Connect to `target` and wherever it sends us, until it plays; return the link, or how it failed.
 
-        Blocks. Raises `SourceAway` or `SourceRefused` where no connection can be had; neither is returned once closed.
+        Raises `SourceAway` or `SourceRefused` where no connection can be had.
         """
-        return self.follow(RtspClient(target, login, Options(keys_only, self.limits, self._why_not)), is_closed)
+        return await self.follow(RtspClient(target, login, Options(keys_only, self.limits, self._why_not)))
 
-    def follow(self, client: RtspClient, is_closed: Callable[[], bool]) -> tuple[Link | None, Failed | None]:
+    async def follow(self, client: RtspClient) -> tuple[Link | None, Failed | None]:
         """Do as `hail` with a client that has not begun."""
-        while not is_closed():
-            link = Link(self._connected(client.target), client)
-            last = self._agreed(link, is_closed)
+        while True:
+            link, last = await self._agreed(client)
             if isinstance(last, Playing):
                 return link, None
             link.close(self.clock.monotonic_s())
             if isinstance(last, Failed):
                 return None, last
-            if last is not None:
-                client = client.successor()
-        return None, None
+            client = client.successor()
 
-    def _agreed(self, link: Link, is_closed: Callable[[], bool]) -> Playing | Moved | Failed | None:
-        """Talk until it is settled what becomes of the session."""
+    async def _agreed(self, client: RtspClient) -> tuple[Link, Playing | Moved | Failed]:
+        """Connect, and talk until it is settled what becomes of the session."""
+        with contextlib.ExitStack() as not_settled:
+            connection = await self._connected(client.target)
+            not_settled.callback(connection.close)  # does nothing once TLS has taken it over
+            async with self._talks:
+                link = Link(await self._secured(connection, client.target), client)
+                not_settled.callback(lambda: link.close(self.clock.monotonic_s()))
+                last = await self._settled(link)
+            not_settled.pop_all()
+            return link, last
+
+    async def _settled(self, link: Link) -> Playing | Moved | Failed:
         buffer = ReadBuffer(TALK_BYTES)
-        poll = select.poll()
-        poll.register(link.fileno(), select.POLLIN)
         link.client.begin(self.clock.monotonic_s())
-        while not is_closed():
+        while True:
             link.write()
             events = link.client.take_events()
             for index, event in enumerate(events):
@@ -155,45 +161,70 @@ class Dialer:
                     link.early = events[index + 1 :]
                     return event
             if not link.read(buffer, self.clock.monotonic_s()):
-                poll.poll(LOOK_S * 1000)
+                with contextlib.suppress(TimeoutError):
+                    await _ready(link.fileno(), LOOK_S)
             link.client.tick(self.clock.monotonic_s())
             if 2 * link.held_bytes > len(buffer.bytes):
                 buffer = ReadBuffer(2 * len(buffer.bytes))
-        return None
 
-    def _connected(self, target: Target) -> socket.socket:
+    async def _connected(self, target: Target) -> socket.socket:
         where = f"rtsp server {target.host}:{target.port}"
-        addresses = self._open_addresses(target)
         reason = "no address"
-        for family, address in addresses:
+        for family, address in await self._open_addresses(target):
             connection = socket.socket(family, socket.SOCK_STREAM)
             try:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-                connection.settimeout(self.timeout_s)
-                connection.connect(address)
-                if target.is_tls:
-                    connection = self._tls.wrap_socket(connection, server_hostname=target.host)
-                connection.settimeout(0.0)
-            except ssl.SSLCertVerificationError as error:
-                connection.close()
-                why = f"its certificate is not trusted ({error.verify_message})"
-                text = f"{where}: {why}; name its authority by LAMPLIGHT_TLS_CA_FILE"
-                raise SourceAway(text) from None
+                connection.setblocking(False)  # noqa: FBT003 - the socket's own signature
+                async with asyncio.timeout(self.timeout_s):
+                    await asyncio.get_running_loop().sock_connect(connection, address)
             except OSError as error:
                 connection.close()
                 reason = _reason(error)
+            except BaseException:
+                connection.close()
+                raise
             else:
                 return connection
         text = f"{where} not reached: {reason}"
         raise SourceAway(text)
 
-    def _open_addresses(self, target: Target) -> list[SocketAddress]:
+    async def _secured(self, connection: socket.socket, target: Target) -> socket.socket:
+        """Return the connection as the scheme wants it: as it is, or after TLS's handshake."""
+        if not target.is_tls:
+            return connection
+        where = f"rtsp server {target.host}:{target.port}"
+        secured = self._tls.wrap_socket(connection, server_hostname=target.host, do_handshake_on_connect=False)
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                await _shaken(secured)
+        except ssl.SSLCertVerificationError as error:
+            secured.close()
+            why = f"its certificate is not trusted ({error.verify_message})"
+            text = f"{where}: {why}; name its authority by LAMPLIGHT_TLS_CA_FILE"
+            raise SourceAway(text) from None
+        except OSError as error:
+            secured.close()
+            text = f"{where} not reached: {_reason(error)}"
+            raise SourceAway(text) from None
+        except BaseException:
+            secured.close()
+            raise
+        return secured
+
+    async def _open_addresses(self, target: Target) -> list[SocketAddress]:
         """Resolve the host once; what is connected to is what was checked."""
         closed = self._why_not(target)
         if closed is not None:
             text = f"host {target.host}: {closed}"
             raise SourceRefused(text)
-        return open_addresses(target.host, target.port, self.doors)
+        if is_address(target.host):  # nobody need be asked, so nobody need be waited for
+            return open_addresses(target.host, target.port, self.doors)
+        return await asyncio.to_thread(open_addresses, target.host, target.port, self.doors)
+
+    @cached_property
+    def _talks(self) -> asyncio.Semaphore:
+        """Who may be setting up a session, which costs both sides work; those that only connect cost nothing."""
+        return asyncio.Semaphore(TALKS_AT_ONCE)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -203,5 +234,42 @@ class Dialer:
         return self.doors.why_closed(Address(target.scheme, target.url, target.host, target.port))
 
 
+async def _shaken(connection: ssl.SSLSocket) -> None:
+    """Shake hands."""
+    while True:
+        try:
+            connection.do_handshake()
+        except ssl.SSLWantReadError:
+            await _ready(connection.fileno(), None)
+        except ssl.SSLWantWriteError:
+            await _ready(connection.fileno(), None, writing=True)
+        else:
+            return
+
+
+async def _ready(descriptor: int, timeout_s: float | None, *, writing: bool = False) -> None:
+    """Wait until there is something to read, or room to write; raises `TimeoutError`."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    with _told(loop, descriptor, ready, writing=writing):
+        async with asyncio.timeout(timeout_s):
+            await ready
+
+
+@contextlib.contextmanager
+def _told(
+    loop: asyncio.AbstractEventLoop, descriptor: int, ready: asyncio.Future[None], *, writing: bool
+) -> Iterator[None]:
+    def tell() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    (loop.add_writer if writing else loop.add_reader)(descriptor, tell)
+    try:
+        yield
+    finally:
+        (loop.remove_writer if writing else loop.remove_reader)(descriptor)
+
+
 def _reason(error: OSError) -> str:
-    return error.strerror or (str(error) if isinstance(error, TimeoutError) else "") or type(error).__name__
+    return error.strerror or ("timed out" if isinstance(error, TimeoutError) else type(error).__name__)

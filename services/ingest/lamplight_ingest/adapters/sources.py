@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -22,8 +22,10 @@ from lamplight_ingest.adapters.rtsp_either import RtspEither
 from lamplight_ingest.adapters.rtsp_link import Dialer
 from lamplight_ingest.adapters.rtsp_sockets import RtspReader, RtspSocketSource
 from lamplight_ingest.adapters.secrets import Credentials, Secrets
+from lamplight_ingest.adapters.threads import InThread, Threads
+from lamplight_ingest.adapters.waited import Waited
 from lamplight_ingest.doors import Address, Doors
-from lamplight_ingest.model import Source, SourceRefused
+from lamplight_ingest.model import LiveSource, Source, SourceRefused
 from lamplight_ingest.plan import plan_of
 from lamplight_ingest.rtsp.events import Limits
 
@@ -41,15 +43,24 @@ class Sources:
     ca_file: Path | None = None
     http_at_once: int = 1
 
-    def of(self, camera: camera_pb2.Camera) -> Source:
-        """Return a source for `camera`, not yet opened; raises `SourceRefused` where the doors are closed to it."""
+    def live(self, camera: camera_pb2.Camera) -> LiveSource:
+        """Return a source for `camera`, not yet asked; raises `SourceRefused` where the doors are closed to it."""
         address = self._address(camera)
+        if address.scheme not in ("rtsp", "rtsps"):
+            return InThread(self.of(camera), self._threads)
+        keys_only = not plan_of(camera.sampling).wants_all
+        return self._rtsp(address, self.secrets.credentials(camera.credentials_secret), keys_only=keys_only)
+
+    def of(self, camera: camera_pb2.Camera) -> Source:
+        """Return a source to be waited for, not yet opened; raises `SourceRefused` where the doors are closed to it."""
+        address = self._address(camera)
+        if address.scheme in ("rtsp", "rtsps"):
+            alone = replace(self)  # with a reader of its own, since it lives on a loop of its own
+            return Waited(alone.live(camera))
         keys_only = not plan_of(camera.sampling).wants_all
         if address.scheme == "file":
             return self._from_disk(address, keys_only=keys_only)
         credentials = self.secrets.credentials(camera.credentials_secret)
-        if address.scheme in ("rtsp", "rtsps"):
-            return self._rtsp(address, credentials, keys_only=keys_only)
         return HttpSource(
             address,
             credentials,
@@ -74,9 +85,9 @@ class Sources:
             raise SourceRefused(text)
         return address
 
-    def _rtsp(self, address: Address, credentials: Credentials | None, *, keys_only: bool) -> Source:
-        def by_libavformat(over: str) -> Source:
-            return (RtspUdpSource if over == "udp" else RtspSource)(
+    def _rtsp(self, address: Address, credentials: Credentials | None, *, keys_only: bool) -> LiveSource:
+        def by_libavformat(over: str) -> LiveSource:
+            source = (RtspUdpSource if over == "udp" else RtspSource)(
                 address,
                 credentials,
                 self.doors,
@@ -86,6 +97,7 @@ class Sources:
                 max_bytes=self.max_picture_bytes,
                 ca_file=self.ca_file,
             )
+            return InThread(source, self._threads)
 
         ours = RtspSocketSource(address, credentials, self._dialer, self._reader, keys_only=keys_only)
         return RtspEither(ours, by_libavformat)
@@ -93,6 +105,10 @@ class Sources:
     @cached_property
     def _hosts(self) -> HttpHosts:
         return HttpHosts(self.doors, self.timeout_s, self.ca_file, at_once=self.http_at_once)
+
+    @cached_property
+    def _threads(self) -> Threads:
+        return Threads()
 
     @cached_property
     def _dialer(self) -> Dialer:

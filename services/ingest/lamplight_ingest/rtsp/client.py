@@ -109,10 +109,10 @@ class RtspClient:
             self._guarded(lambda: self._dialogue.leave(now_s))
             self.is_over = True
 
-    def broke_off(self, reason: str) -> None:
+    def broke_off(self, reason: str, fault: Fault = Fault.AWAY) -> None:
         """The connection is lost."""
         if not self.is_over:
-            self._end(Failed(Fault.AWAY, reason))
+            self._end(Failed(fault, reason))
 
     def take_output(self) -> bytes:
         """Return what is to be sent, once."""

@@ -10,7 +10,8 @@ class Fault(Enum):
     """Why a session is over, by what is to be done about it."""
 
     REFUSED = "refused"  # the server says no: credentials, not found, nothing to see
-    AWAY = "away"  # it fell silent, broke off or made no sense: try again
+    AWAY = "away"  # it broke off or made no sense: try again
+    SILENT = "silent"  # it plays, but nothing comes: try again
     ODD = "odd"  # it speaks RTSP in a way that this client does not: another client may
     NO_TCP = "no_tcp"  # it sends pictures, but not over this connection: over UDP, another client may
 
