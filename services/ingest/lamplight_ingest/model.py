@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from lamplight_kit.errors import Retry
 
@@ -63,6 +63,7 @@ class Listener(Protocol):
         ...
 
 
+@runtime_checkable
 class LiveSource(Protocol):
     """Where pictures of one camera come from without a thread of their own; one use.
 

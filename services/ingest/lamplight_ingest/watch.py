@@ -96,6 +96,11 @@ class Watch:
                 source.close()
             self.lost()
 
+    def close(self) -> None:
+        """End the source that `frames` reads, if it reads one; it ends with its next picture."""
+        if self._source is not None and not isinstance(self._source, LiveSource):
+            self._source.close()
+
     def asks(self, source: LiveSource) -> None:
         """Pictures are asked of `source` from now on."""
         self._source = source
