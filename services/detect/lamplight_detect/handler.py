@@ -15,7 +15,7 @@ from lamplight_kit.onnx import Kind
 
 from lamplight_detect import faults
 from lamplight_detect.camera import Watched
-from lamplight_detect.decode import Decoder, Picture, Unreadable
+from lamplight_detect.decode import Decoder, LeftOut, Picture, Unreadable
 from lamplight_detect.evidence import Stored
 from lamplight_detect.examine import TIME_WENT_BACK, Examiner, Told, set_back
 from lamplight_detect.memory import CameraMemory, Known
@@ -70,10 +70,11 @@ class Detector:
         try:
             pictures = memory.decoder.decode(frame, each_alone=not watched.all_pictures)
         except Unreadable as error:
-            return self._broken(frame, watched, memory, str(error))
+            return self._broken(frame, watched, memory, error)
         except Exception as error:  # noqa: BLE001 - memory, or a decoder's own fault: nothing was seen
             memory.decoder = Decoder()
-            return self._broken(frame, watched, memory, faults.named(error, "while a picture was decoded"))
+            broken = Unreadable(faults.named(error, "while a picture was decoded"))
+            return self._broken(frame, watched, memory, broken)
         return self._examined(frame, watched, memory, pictures)
 
     def waits(self, camera_id: str) -> bool:
@@ -173,9 +174,12 @@ class Detector:
             memory.known = replace(known, places_at_ns=stamp.at_ns)
         return records
 
-    def _broken(self, frame: frame_pb2.Frame, watched: Watched, memory: CameraMemory, reason: str) -> Result:
+    def _broken(self, frame: frame_pb2.Frame, watched: Watched, memory: CameraMemory, error: Unreadable) -> Result:
         """Return a refusal, and now and then an observation that says so, its counts unknown."""
+        reason = str(error)
         result = _refused(frame, reason)
+        if isinstance(error, LeftOut):
+            return replace(result, gate_closed=reason)
         gap_s = (frame.at_ns - memory.told_broken_ns) / NS_PER_S
         if not frame.examine or 0 <= gap_s < BROKEN_EVERY_S:
             return result

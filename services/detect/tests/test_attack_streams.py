@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 from lamplight_detect.decode import Unreadable, VideoDecoder
-from lamplight_detect.decode.h264 import nals
+from lamplight_detect.decode.bits import nals
 from numpy.typing import NDArray
 
 HW = (128, 160)
@@ -51,7 +51,7 @@ CODINGS = {
     "vp9": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}),
 }
 
-# These tell no order of their own: a picture lost from them is seen by the times of the file alone (docs/privacy.md).
+# These tell no order of their own: test_lost_references.py.
 TIMELESS = {"mpeg4", "vp8", "vp9"}
 
 
@@ -76,10 +76,7 @@ def decoded(codec: str, units: list[tuple[bytes, bool]], extradata: bytes) -> tu
 
 @pytest.mark.parametrize("codec", sorted(CODINGS.keys() - TIMELESS))
 def test_nothing_is_shown_behind_a_lost_reference(codec: str) -> None:
-    """Without the pictures 4 and 5 the rest, up to the next key, is guesswork: in every coding it is refused.
-
-    Where the coding does not number its pictures, the caller's times must tell: so `VideoFile` and ingest must.
-    """
+    """Without the pictures 4 and 5 the rest, up to the next key, is guesswork: in every coding it is refused."""
     encoder, options = CODINGS[codec]
     units, extradata = packets(encoder, **options)
     whole, refused = decoded(codec, units, extradata)

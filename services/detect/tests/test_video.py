@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from lamplight.frame.v1 import frame_pb2
 from lamplight_detect.decode import Decoder, Unreadable, VideoDecoder
-from lamplight_detect.decode.h264 import GapCheck, nals
+from lamplight_detect.decode.bits import nals
+from lamplight_detect.decode.h264 import GapCheck
 
 Unit = tuple[bytes, bool]
 """An access unit, Annex B, and whether it is a key picture."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from lamplight_detect.decode import Unreadable, VideoDecoder, decode_still
 from lamplight_detect.decode.exif import turned
 from lamplight_detect.decode.limits import MAX_PX
+from lamplight_detect.decode.steady import hole_over
+from lamplight_detect.decode.video import UNNUMBERED
 
 _ANNEX_B = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 _STILLS = frozenset({"mjpeg", "png"})
@@ -23,9 +26,6 @@ _OPTIONS = {
     "format_whitelist": "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,ivf,h264,hevc,m4v,mjpeg,mpjpeg",
 }
 """No demuxer that opens further files, as those of playlists do."""
-_UNNUMBERED = frozenset({"mpeg4", "vp8", "vp9"})
-"""Codings that do not number their pictures: a lost one shows in the times alone."""
-LATE_SHARE = 0.5
 DEFAULT_RATE = Fraction(25)
 
 
@@ -53,7 +53,7 @@ class VideoFile:
             raise Unreadable(message)
         self._stream = self._container.streams.video[0]
         self.rate = Fraction(self._stream.average_rate or DEFAULT_RATE).limit_denominator(1001)
-        self._turns = _rotation_deg(path)
+        self._path, self._turns = path, _rotation_deg(path)
         self._aspect = self._stream.sample_aspect_ratio
         self.damaged = 0
         self.duration_s = float((self._container.duration or 0) / av.time_base)
@@ -69,14 +69,9 @@ class VideoFile:
         name = self._stream.codec_context.name
         decoder = None if name in _STILLS else VideoDecoder[float](name, self._extradata(name), self._aspect)
         turns = self._turns
-        for packet, at_s, is_late in self._packets(name):
-            is_gap = is_late and name in _UNNUMBERED
+        for packet, at_s, is_gap in self._packets(name):
             try:
-                if decoder is None:
-                    found = [Shown(decode_still(bytes(packet)), at_s)]
-                else:
-                    decoded = decoder.decode(bytes(packet), at_s, is_key=packet.is_keyframe, after_gap=is_gap)
-                    found = [Shown(one.bgr, one.stamp) for one in decoded if one.bgr is not None]
+                found = _decoded(decoder, packet, at_s, is_gap=is_gap)
             except Unreadable:
                 self.damaged += 1
                 continue
@@ -95,32 +90,54 @@ class VideoFile:
     def _packets(self, name: str) -> Iterator[tuple[av.Packet[av.VideoStream], float, bool]]:
         """Yield the packets, H.264 and H.265 as Annex B, with their times; ends where the file is damaged.
 
-        The last value tells whether one comes later than the one before lasts.
+        The last value tells whether one is missing before it.
         """
         annex_b = av.BitStreamFilterContext(_ANNEX_B[name], self._stream) if name in _ANNEX_B else None
         start = self._stream.start_time or 0
         step = 1 / float(self.rate)
-        last_s = -step
-        due: int | None = None
+        last_s, last_dts, is_gap = -step, None, False
+        hole = hole_over(_times(self._path)) if name in UNNUMBERED else None
         try:
             for packet in self._container.demux(self._stream):
                 if packet.size == 0:
                     continue
+                if packet.is_corrupt:  # the demuxer met an end, or lost part of it
+                    is_gap, self.damaged = True, self.damaged + 1
+                    continue
                 pts = packet.pts if packet.pts is not None else packet.dts
                 at_s = last_s + step if pts is None else float((pts - start) * (self._stream.time_base or step))
                 last_s = at_s
-                ticks = packet.duration or round(step / float(self._stream.time_base or step))
-                is_late = due is not None and packet.dts is not None and packet.dts > due + ticks * LATE_SHARE
-                due = None if packet.dts is None else packet.dts + ticks
+                if packet.dts is not None:
+                    is_gap = is_gap or (hole is not None and last_dts is not None and packet.dts - last_dts > hole)
+                    last_dts = packet.dts
                 is_key = packet.is_keyframe
                 for one in annex_b.filter(packet) if annex_b else [packet]:
                     one.is_keyframe = is_key
-                    yield one, at_s, is_late
+                    yield one, at_s, is_gap
+                    is_gap = False
         except FFmpegError:
             self.damaged += 1
 
     def _extradata(self, name: str) -> bytes:
         return b"" if name in _ANNEX_B else bytes(self._stream.codec_context.extradata or b"")
+
+
+def _decoded(
+    decoder: VideoDecoder[float] | None, packet: av.Packet[av.VideoStream], at_s: float, *, is_gap: bool
+) -> list[Shown]:
+    """Return the pictures that come of a packet; no decoder is needed where each is a file of its own."""
+    if decoder is None:
+        return [Shown(decode_still(bytes(packet)), at_s)]
+    found = decoder.decode(bytes(packet), at_s, is_key=packet.is_keyframe, after_gap=is_gap)
+    return [Shown(one.bgr, one.stamp) for one in found if one.bgr is not None]
+
+
+def _times(path: Path) -> list[int]:
+    """Return the times of the packets, in the file's own ticks and order, up to where it is damaged."""
+    times: list[int] = []
+    with av.open(str(path), options=dict(_OPTIONS), timeout=20.0) as container, suppress(FFmpegError):
+        times.extend(one.dts for one in container.demux(container.streams.video[0]) if one.dts is not None)
+    return times
 
 
 def _rotation_deg(path: Path) -> int:

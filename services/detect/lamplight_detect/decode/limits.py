@@ -16,6 +16,10 @@ class Unreadable(Refuse):
     """A picture that is not decoded: the text says what was found, what was expected, and the cure."""
 
 
+class LeftOut(Unreadable):
+    """A picture that may well be whole and is left out all the same: nothing is wrong with the camera."""
+
+
 def check_size(width: int, height: int) -> None:
     """Refuse a picture of more than MAX_PX or with a side below MIN_SIDE_PX."""
     if min(width, height) < MIN_SIDE_PX:

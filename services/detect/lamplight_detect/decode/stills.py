@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import av
 import cv2
 import numpy as np
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 from lamplight_detect.decode.exif import upright
 from lamplight_detect.decode.jpeg import Jpeg, read_jpeg
 from lamplight_detect.decode.limits import MAX_PX, Unreadable, check_bytes
+from lamplight_detect.decode.packet import packet_of
 from lamplight_detect.decode.png import SIGNATURE, Png, read_png
 
 _OTHERS = {
@@ -55,7 +54,7 @@ def check_whole(still: Jpeg) -> None:
     context.thread_count = 1
     context.options = {"max_pixels": str(MAX_PX), "err_detect": "explode"}
     try:
-        frames = context.decode(cast("av.Packet[av.VideoStream]", av.Packet(still.data)))
+        frames = context.decode(packet_of(still.data))
     except (FFmpegError, MemoryError, ValueError) as error:
         message = f"Jpeg: scans that end early found ({type(error).__name__}), whole ones expected; it is damaged"
         raise Unreadable(message) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Generic, TypeVar, cast
 
@@ -14,15 +14,20 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from lamplight_detect.decode.h264 import GapCheck
+from lamplight_detect.decode.hevc import SliceCheck
 from lamplight_detect.decode.limits import MAX_PX, Unreadable, check_bytes, check_size
+from lamplight_detect.decode.order import Order
+from lamplight_detect.decode.packet import packet_of
 
 CODECS = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9"})
+UNNUMBERED = frozenset({"mpeg4", "vp8", "vp9"})
+"""Codings that do not number their pictures: nothing in them tells that one is missing (docs/decisions/0095)."""
 MAX_WAITING = 64
 """Pictures that a decoder may hold back to put them in order; H.264 and H.265 allow 16."""
 ASPECT_SLACK, MOST_ASPECT = 1.15, 4
 """Pixels this much wider or taller than square are taken as square, up to PAL's 12:11."""
 Mark = TypeVar("Mark")
-_OPTIONS = {"max_pixels": str(MAX_PX), "err_detect": "explode", "threads": "1"}
+_OPTIONS = {"max_pixels": str(MAX_PX), "err_detect": "crccheck+explode", "threads": "1"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class VideoDecoder(Generic[Mark]):
         self.codec, self.extradata, self._aspect = codec, extradata, aspect
         self._context = self._opened()
         self._gaps = GapCheck()
+        self._slices = SliceCheck()
         self._awaits_key = True
         self._number = 0
         self._waiting: OrderedDict[int, tuple[Mark, bool]] = OrderedDict()
@@ -64,7 +70,7 @@ class VideoDecoder(Generic[Mark]):
         self._waiting[self._number] = (stamp, is_wanted)
         while len(self._waiting) > MAX_WAITING:
             self._waiting.popitem(last=False)
-        packet = cast("av.Packet[av.VideoStream]", av.Packet(data))
+        packet = packet_of(data)
         packet.pts = packet.dts = self._number
         return self._run(packet)
 
@@ -76,9 +82,11 @@ class VideoDecoder(Generic[Mark]):
 
     def _check_order(self, data: bytes, *, is_key: bool, after_gap: bool) -> None:
         gap = after_gap
+        if self.codec == "hevc":
+            self._check_slices(data, is_key=is_key)
         if self.codec == "h264":
             if is_key and self._awaits_key:
-                self._gaps = GapCheck(self._gaps.frame_num_bits, self._gaps.separate_planes, self._gaps.gaps_allowed)
+                self._gaps = GapCheck(self._gaps.sps)
             self._gaps, missing = self._gaps.after(data)
             gap = gap or missing
         if is_key and (gap or self._awaits_key):
@@ -87,6 +95,19 @@ class VideoDecoder(Generic[Mark]):
         elif gap or self._awaits_key:
             self._reset()
             message = "a picture behind a gap found, a key picture expected; it is left out until the next key picture"
+            raise Unreadable(message)
+
+    def _check_slices(self, data: bytes, *, is_key: bool) -> None:
+        """Raise Unreadable where H.265 shows a loss that its decoder does not report."""
+        if is_key and self._awaits_key:
+            self._slices = replace(self._slices, order=Order())
+        self._slices, odd = self._slices.after(data, is_key=is_key)
+        if odd:
+            self._reset()
+            message = (
+                f"hevc: {odd} found, none lost expected; left out until the next key picture; where it lasts, set the "
+                "camera to one slice a picture"
+            )
             raise Unreadable(message)
 
     def _run(self, packet: av.Packet[av.VideoStream] | None) -> list[Decoded[Mark]]:
