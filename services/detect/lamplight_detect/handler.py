@@ -177,9 +177,9 @@ class Detector:
     def _broken(self, frame: frame_pb2.Frame, watched: Watched, memory: CameraMemory, error: Unreadable) -> Result:
         """Return a refusal, and now and then an observation that says so, its counts unknown."""
         reason = str(error)
-        result = _refused(frame, reason)
+        result = replace(_refused(frame, reason), gate_closed=reason)
         if isinstance(error, LeftOut):
-            return replace(result, gate_closed=reason)
+            return result
         gap_s = (frame.at_ns - memory.told_broken_ns) / NS_PER_S
         if not frame.examine or 0 <= gap_s < BROKEN_EVERY_S:
             return result
@@ -198,7 +198,7 @@ class Detector:
         _fill(seen, watched, known)
         trim(seen)
         record = Outgoing("observations", watched.camera_id, observation_pb2.Observation(seen=seen))
-        return replace(result, records=(record,), gate_closed=reason)
+        return replace(result, records=(record,))
 
 
 def _fill(seen: observation_pb2.Seen, watched: Watched, known: Known) -> None:

@@ -8,13 +8,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 from lamplight.frame.v1 import frame_pb2
 from lamplight.region.v1 import region_pb2
 from numpy.typing import NDArray
 
-from lamplight_detect import regions
+from lamplight_detect import faults, regions
 from lamplight_detect.change import small_luma
 from lamplight_detect.decode import Unreadable, decode_still
 from lamplight_detect.gate import (
@@ -34,6 +33,7 @@ from lamplight_detect.gate.video import RedactedVideo
 from lamplight_detect.places import Box
 
 NS_PER_S = 1_000_000_000
+_WHERE = "while redacting"
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,8 @@ class Redactor:
             sealed = self.sealer.sealed(released.picture, Source("", at_ns))
         except (Unreadable, GateClosed) as error:
             return RedactResult(refused=str(error))
-        except (MemoryError, ArithmeticError, LookupError, ValueError, cv2.error) as error:
-            return RedactResult(refused=_fault(error))
+        except Exception as error:  # noqa: BLE001 - memory, a runtime, a disk: whatever it was, nothing leaves
+            return RedactResult(refused=faults.named(error, _WHERE))
         picture = released.picture
         boxes = tuple(mask_boxes(picture, 0)) if with_boxes else ()
         return RedactResult(sealed, "", picture.frame_hw, 1, 0, picture.masks, picture.masked_share, boxes)
@@ -118,8 +118,8 @@ class Redactor:
             region = regions.scene(shot, self.sealer, enrolment)
         except (Unreadable, GateClosed) as error:
             return RedactResult(refused=str(error)), None
-        except (MemoryError, ArithmeticError, LookupError, ValueError, cv2.error) as error:
-            return RedactResult(refused=_fault(error)), None
+        except Exception as error:  # noqa: BLE001 - as above
+            return RedactResult(refused=faults.named(error, _WHERE)), None
         picture = released.picture
         return RedactResult(sealed, "", picture.frame_hw, 1, 0, picture.masks, picture.masked_share), region
 
@@ -128,21 +128,23 @@ class Redactor:
     ) -> RedactResult:
         """Write the video at `path` redacted to `out` (MP4, no sound), its seal beside it as `<out>.seal`.
 
-        Where any of its pictures is refused, nothing is written; pictures that no decoder can read are left out.
+        Where any of its pictures is refused, or a fault or the user ends it, nothing is left; pictures that no decoder
+        can read are left out and counted.
         """
-        beside = out.with_name(f".{out.name}.part")
-        sidecar = out.with_name(f"{out.name}.seal")
+        beside, seal_beside = (out.with_name(f".{out.name}{kind}") for kind in (".part", ".seal.part"))
         try:
             video = self.open_video(path)
             result, sha256, last = self._video(video, beside, with_boxes=with_boxes, progress=progress)
-            sidecar.write_bytes(self.sealer.seal(last, Source("", 0), sha256))
+            seal_beside.write_bytes(self.sealer.seal(last, Source("", 0), sha256))
+            seal_beside.replace(out.with_name(f"{out.name}.seal"))
             beside.replace(out)  # last: no video is ever there without its seal
         except (Unreadable, GateClosed) as error:
-            beside.unlink(missing_ok=True)
             return RedactResult(refused=str(error))
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            return RedactResult(refused=faults.named(error, _WHERE))
+        finally:
+            for part in (beside, seal_beside):
+                part.unlink(missing_ok=True)
         return result
 
     def _video(
@@ -185,11 +187,6 @@ class Redactor:
         bgr = decode_still(data)
         view = View(bgr, small_luma(bgr), at_ns)
         return self.gate.release(view, self.gate.look(view), Recent())
-
-
-def _fault(error: Exception) -> str:
-    """Name what was raised; never its text, which may quote the picture."""
-    return f"{type(error).__name__} while redacting found, none expected; send a smaller picture, or see the memory"
 
 
 def mask_boxes(picture: RedactedPicture, frame: int) -> Iterable[MaskBox]:

@@ -146,7 +146,9 @@ class FrameServer(AsyncPart):
         if result.gate_closed:
             verdict = result.verdict
             metrics.CLOSED.inc()
-            _log.warning("gate closed", camera_id=verdict.camera_id, seq=verdict.seq, why=result.gate_closed)
+            is_told = result.records or not verdict.outcome  # each is counted, one a second is told
+            say = _log.warning if is_told else _log.debug
+            say("gate closed", camera_id=verdict.camera_id, seq=verdict.seq, why=result.gate_closed)
 
 
 class Frames(frame_pb2_grpc.FrameServiceServicer):

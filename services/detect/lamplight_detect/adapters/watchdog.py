@@ -81,8 +81,11 @@ class Threads:
 def _answer(future: Future[Detections], call: Callable[[], Detections]) -> None:
     try:
         future.set_result(call())
-    except BaseException as error:  # noqa: BLE001 - handed to who waits, which closes the gate
+    except Exception as error:  # noqa: BLE001 - handed to who waits, which closes the gate
         future.set_exception(error)
+    except BaseException as error:  # noqa: BLE001 - would end the thread of who waits as well
+        message = f"{type(error).__name__} in a model found, an answer expected; run `lamplight doctor`"
+        future.set_exception(ModelFault(message))
 
 
 class TimedFinder:
