@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "services" / "ingest" / "tests")]
 
-from ingest_world import bus, clip, seen, start  # noqa: F401 - fixtures, found here by their names
+from ingest_world import bus, clip, seen, start  # noqa: E402, F401 - fixtures, found here by their names

@@ -24,8 +24,9 @@ from cryptography.x509.oid import NameOID
 from lamplight_ingest.adapters.rtsp_link import Dialer
 from lamplight_ingest.adapters.rtsp_sockets import RtspReader, RtspSocketSource
 from lamplight_ingest.adapters.secrets import Credentials
+from lamplight_ingest.adapters.waited import Waited
 from lamplight_ingest.doors import Doors, parse
-from lamplight_ingest.model import Picture, SourceAway, SourceRefused
+from lamplight_ingest.model import Picture, Source, SourceAway, SourceRefused
 from lamplight_kit.clock import SystemClock
 
 BUILD = Path(__file__).parents[2] / "deploy" / "live555.sh"
@@ -96,13 +97,14 @@ def _serving(codec: str, clip: Path, *more: str | Path) -> Iterator[int]:
 
 def _source(
     url: str, login: tuple[str, str] | None = None, *, keys_only: bool = True, ca_file: Path | None = None
-) -> RtspSocketSource:
+) -> Source:
     dialer = Dialer(Doors(allow_loopback=True), CLOCK, 5.0, ca_file=ca_file)
     reader = RtspReader(CLOCK, 5.0, dialer.limits)
-    return RtspSocketSource(parse(url), Credentials(*login) if login else None, dialer, reader, keys_only=keys_only)
+    credentials = Credentials(*login) if login else None
+    return Waited(RtspSocketSource(parse(url), credentials, dialer, reader, keys_only=keys_only))
 
 
-def _pictures(source: RtspSocketSource, count: int) -> list[Picture]:
+def _pictures(source: Source, count: int) -> list[Picture]:
     source.open()
     pictures = source.pictures()
     try:

@@ -20,7 +20,8 @@ class Picture:
     `data` of H.264 and H.265 is one access unit as Annex B, a key one with its parameter sets; `extradata` is set for
     codings that keep it apart. `before_bytes`, of a key picture, is what came of the video since the key picture
     before, neither counted; None where nobody counts. `source_at_ns` is the time that the source tells (Unix ns), None
-    where it tells none.
+    where it tells none. `leads`: shown before the key picture that it follows, and of no use to whoever
+    begins there (open GOP).
     """
 
     codec: str
@@ -33,6 +34,7 @@ class Picture:
     lost_before: bool = False
     rotation_deg: int = 0
     before_bytes: int | None = None
+    leads: bool = False
 
 
 class SourceError(Retry):

@@ -2,7 +2,8 @@
 
 With `keyframes` only pictures that stand by themselves go on, the plan's gap apart. With `all` every picture goes on,
 since a later one needs it, and the gap decides which of them are to be examined. Detect's wanted gap goes before the
-plan's, within the plan's bounds. Where a picture is lost at `all`, nothing goes on until the next keyframe.
+plan's, within the plan's bounds. Where a picture is lost at `all`, nothing goes on until the next keyframe, nor what is
+shown before that one (the leading pictures of an open GOP): it builds on what was lost.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Sampler:
     wanted_gap_s: float = 0.0
     examined_ns: int | None = None
     needs_key: bool = True
+    entered: bool = False  # at the last keyframe: what came before it has not gone on
 
     def wanting(self, gap_s: float) -> Sampler:
         """Return a sampler that heeds detect's wish for `gap_s` seconds between pictures; 0 withdraws it."""
@@ -54,14 +56,15 @@ class Sampler:
         """Return a sampler that waits for the next keyframe."""
         return replace(self, needs_key=True)
 
-    def choose(self, at_ns: int, *, is_key: bool, stands_alone: bool) -> tuple[Choice, Sampler]:
+    def choose(self, at_ns: int, *, is_key: bool, stands_alone: bool, leads: bool = False) -> tuple[Choice, Sampler]:
         """Return what becomes of the picture taken at `at_ns`, and the sampler after it.
 
-        `stands_alone`: every picture of this coding is a keyframe, so that none need be carried.
+        `stands_alone`: every picture of this coding is a keyframe, so that none need be carried. `leads`: it is shown
+        before the keyframe that it follows.
         """
-        if not is_key and (self.needs_key or not self.plan.wants_all):
+        if not is_key and (self.needs_key or not self.plan.wants_all or (leads and self.entered)):
             return Choice.SKIP, self
-        after = replace(self, needs_key=False)
+        after = replace(self, needs_key=False, entered=self.needs_key if is_key else self.entered)
         if self._is_due(at_ns):
             return Choice.EXAMINE, replace(after, examined_ns=at_ns)
         carries = self.plan.wants_all and not stands_alone

@@ -175,7 +175,9 @@ class Watch:
             if picture.lost_before:
                 self.counts = replace(self.counts, lost=self.counts.lost + 1)
                 self.lost()
-            choice, self._sampler = self._sampler.choose(at_ns, is_key=picture.is_key, stands_alone=stands_alone)
+            choice, self._sampler = self._sampler.choose(
+                at_ns, is_key=picture.is_key, stands_alone=stands_alone, leads=picture.leads
+            )
             self._interval = self._interval.after(at_ns) if picture.is_key else self._interval
             self.counts = replace(self.counts, came=self.counts.came + 1)
             self._turn(lives.pictured)

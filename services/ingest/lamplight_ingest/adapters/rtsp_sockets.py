@@ -204,6 +204,7 @@ def _picture(unit: AccessUnit, now_ns: int) -> Picture:
         source_at_ns=unit.at_ns,
         lost_before=unit.after_gap,
         before_bytes=unit.before.packet_bytes if unit.is_key else None,
+        leads=unit.leads,
     )
 
 

@@ -2,6 +2,9 @@
 
 A picture ends with the packet whose marker is set. Some cameras set it on every slice, or never: it is believed once a
 key picture has been seen to carry exactly one, at its end, and until then a picture ends where the time stamp changes.
+
+A key picture is an IDR or IRAP one. In H.264 it is also one at a recovery point: where only key pictures are wanted,
+one that is whole by itself; where all are, also the first of those that together refresh the scene.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from collections.abc import Callable
 
 from lamplight_ingest.rtsp.nal import START, Codec
 from lamplight_ingest.rtsp.parameter_sets import ParameterSets
+from lamplight_ingest.rtsp.sei import RECOVERY_NOW, recovery_frames
 
 Emit = Callable[[bytes, bool, int], None]
 """Takes a whole picture as Annex B, whether it is key, and its RTP time."""
@@ -91,7 +95,7 @@ class Assembler:
         self._bytes = 0
         self._markers = 0
         self._ends_with_marker = False
-        self._has_picture = self._has_sets = self._is_key = self._broken = self._done = False
+        self._has_picture = self._has_sets = self._is_key = self._broken = self._done = self._recovers = False
 
     def _learn(self) -> None:
         if not self._has_picture or self._broken or self._done or not self._is_key:
@@ -163,16 +167,26 @@ class Assembler:
         elif self._done:
             self._marker_lies = self._marker_lies or is_picture
             self._trusts_marker = not self._marker_lies
+        elif kind in codec.recovery and self._is_entry(b"".join(pieces)) and self._keys_only:
+            self.busy = True
+            self._parts = [START, RECOVERY_NOW]
         elif self._is_wanted(kind, is_picture=is_picture):
             self._parts += [START, *pieces]
             self._has_picture = self._has_picture or is_picture
-            self._is_key = self._is_key or kind in codec.keys
+            self._is_key = self._is_key or kind in codec.keys or (self._recovers and is_picture)
             self.busy = True
             self._grow(len(START) + len(pieces[0]) if len(pieces) == 1 else len(START))
 
+    def _is_entry(self, nal: bytes) -> bool:
+        """Note whether supplemental information tells that the stream can be entered at this picture."""
+        frames = None if self._has_picture else recovery_frames(nal)
+        is_entry = frames is not None and not (frames and self._keys_only)
+        self._recovers = self._recovers or is_entry
+        return is_entry
+
     def _is_wanted(self, kind: int, *, is_picture: bool) -> bool:
         if self._keys_only:
-            return kind in self._codec.keys or (self._is_key and is_picture)
+            return kind in self._codec.keys or (is_picture and (self._is_key or self._recovers))
         return kind not in self._codec.ballast
 
     def _grow(self, count: int) -> None:

@@ -39,7 +39,8 @@ class AccessUnit:
 
     `after_gap`: pictures or packets were lost since the unit before. `rtp_time`: the RTP time stamp in ticks of the
     clock, unwrapped. `at_ns`: Unix ns by the server's last sender report, None before the first. `before`: what came
-    since the last key picture.
+    since the last key picture. `leads`: shown before the key picture that it follows, and built on pictures from before
+    it: of no use to whoever begins at that key picture.
     """
 
     codec: str
@@ -49,6 +50,7 @@ class AccessUnit:
     rtp_time: int
     at_ns: int | None
     before: Activity
+    leads: bool = False
 
 
 @dataclass(frozen=True, slots=True)

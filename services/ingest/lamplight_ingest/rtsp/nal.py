@@ -32,6 +32,7 @@ class Codec:
     parameter_sets: frozenset[int]
     openers: frozenset[int]  # may stand only before a picture's first slice
     ballast: frozenset[int]  # delimiters, ends and filler: a picture is decoded as well without
+    recovery: frozenset[int]  # may tell that a picture which is no IDR can be entered at
 
     def type_of(self, first: int) -> int:
         """Return a NAL unit's type by the first byte of its header."""
@@ -52,7 +53,7 @@ class Codec:
         """Return two tables of `Interest`: by a payload's first byte, and by a fragment's header."""
         if not keys_only:
             return bytes([Interest.SURE]) * 256, bytes([Interest.SURE]) * 256
-        wanted = self.keys | self.parameter_sets
+        wanted = self.keys | self.parameter_sets | self.recovery
         of = {self.aggregate: Interest.SURE, self.fragment: Interest.IN_FRAGMENT}
         by_type = [Interest.SURE if kind in wanted else of.get(kind, Interest.NONE) for kind in range(64)]
         return (
@@ -74,6 +75,7 @@ H264 = Codec(
     parameter_sets=frozenset({7, 8}),
     openers=frozenset({6, 7, 8, 9}),
     ballast=frozenset({9, 10, 11, 12}),
+    recovery=frozenset({6}),
 )
 H265 = Codec(
     name="hevc",
@@ -88,6 +90,7 @@ H265 = Codec(
     parameter_sets=frozenset({32, 33, 34}),
     openers=frozenset({32, 33, 34, 35, 39}),
     ballast=frozenset({35, 36, 37, 38}),
+    recovery=frozenset(),
 )
 CODECS = {"H264": H264, "H265": H265, "HEVC": H265}
 """By the encoding's name in a session description."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamplight_ingest.rtsp.bits import Bits, unescaped
 from lamplight_ingest.rtsp.nal import START, Codec
 
 MAX_SET_BYTES = 8 << 10
@@ -38,7 +39,7 @@ class ParameterSets:
 
 def set_id(codec: Codec, nal: bytes) -> int:
     """Return a parameter set's id (H.264 7.3.2.1, 7.3.2.2; H.265 7.3.2.1 to 7.3.2.3); 0 where it cannot be read."""
-    bits = _Bits(nal[:_HEAD_BYTES].replace(b"\x00\x00\x03", b"\x00\x00"))
+    bits = Bits(unescaped(nal[:_HEAD_BYTES]))
     kind = codec.type_of(nal[0])
     bits.skip(8 * codec.header_bytes)
     if codec.header_bytes == 1:
@@ -53,30 +54,8 @@ def set_id(codec: Codec, nal: bytes) -> int:
     return bits.exp_golomb()
 
 
-def _skip_profile_tier_level(bits: _Bits, sub_layers: int) -> None:
+def _skip_profile_tier_level(bits: Bits, sub_layers: int) -> None:
     """Step over H.265 7.3.3: 96 bits in all, then what each sub-layer says for itself."""
     bits.skip(1 + 96)
     flags = [(bits.read(1), bits.read(1)) for _ in range(8 if sub_layers else 0)]
     bits.skip(sum(88 * profile + 8 * level for profile, level in flags[:sub_layers]))
-
-
-class _Bits:
-    """Reads bits from the front; past the end there are zeros."""
-
-    def __init__(self, data: bytes) -> None:
-        self._value = int.from_bytes(data, "big")
-        self._left = 8 * len(data)
-
-    def skip(self, count: int) -> None:
-        self._left -= count
-
-    def read(self, count: int) -> int:
-        self._left -= count
-        return self._value >> self._left & (1 << count) - 1 if self._left >= 0 else 0
-
-    def exp_golomb(self) -> int:
-        """Return an unsigned Exp-Golomb number (H.264 9.1); 0 for one that is cut or absurdly long."""
-        zeros = 0
-        while self._left > 0 and not self.read(1):
-            zeros += 1
-        return (1 << zeros) - 1 + self.read(zeros) if zeros <= 16 else 0

@@ -49,7 +49,7 @@ class Track:
         self._ssrc = -1
         self._expected = 0
         self._report: rtcp.SenderReport | None = None
-        self._rtp_time = 0
+        self._rtp_time = self._key_time = 0
         self._packets = self._bytes = self._pictures = 0
         self._now = self._base = self._since = (0, 0, 0)
         self._is_first = True
@@ -149,14 +149,15 @@ class Track:
         before = _between(self._since, self._base)
         gap, self._assembler.gap, self._is_first = self._assembler.gap, False, False
         if is_key:
-            self._since = self._now
-        self._emit(AccessUnit(self.video.codec.name, data, is_key, gap, self._rtp_time, at_ns, before))
+            self._since, self._key_time = self._now, self._rtp_time
+        leads = self._rtp_time < self._key_time
+        self._emit(AccessUnit(self.video.codec.name, data, is_key, gap, self._rtp_time, at_ns, before, leads))
 
     def _lost_before(self, ssrc: int, seq: int) -> bool | None:
         """Return whether packets are missing before this one; None for one that comes late or twice."""
         if ssrc != self._ssrc:
             lost = self._ssrc >= 0
-            self._report = None if lost else self._report
+            self._report = self._report if not lost or (self._report and self._report.ssrc == ssrc) else None
             self._ssrc = ssrc
         else:
             behind = self._expected - seq & 0xFFFF

@@ -1,0 +1,164 @@
+"""Cameras that are lawful and rare: no IDR pictures, leading pictures, clocks that lie; what `at` becomes of each."""
+
+from __future__ import annotations
+
+import pytest
+from lamplight_ingest.model import NS_PER_S, Picture
+from lamplight_ingest.rtsp.client import Options
+from lamplight_ingest.rtsp.sei import RECOVERY_NOW, recovery_frames
+from lamplight_ingest.sampler import Choice, Plan, Sampler
+from lamplight_ingest.timing import stamp
+from rtsp_wire import PPS, SPS, Fed, aggregate, annex_b, description, fragments, framed, greeting, packets, report, rtp
+
+ALL = Options(keys_only=False)
+KEY, KEY_LATER = b"\x65\x88" + bytes(range(1, 90)), b"\x65\x40" + bytes(range(1, 60))
+PLAIN, PLAIN_LATER = b"\x41\x9a" + bytes(range(1, 90)), b"\x41\x40" + bytes(range(1, 60))
+SECRET = b"\x06\x05\x0bmaker's own\x80"
+NOW = b"\x06\x05\x03abc\x06\x01\xc4\x80"  # something of the maker's, then a recovery point of no further pictures
+LATER = b"\x06\x06\x02\x0a\xc4\x80"  # ... of twenty
+VPS_5, SPS_5, PPS_5 = b"\x40\x01\x0c\x01", b"\x42\x01\x01\x01\x60", b"\x44\x01\xc1\x72"
+NTP_S = 2_208_988_800
+AT_S = 1_700_000_000
+
+
+def _fed(options: Options | None = None, sdp: bytes | None = None) -> Fed:
+    return Fed(options).feed(greeting(sdp=sdp))
+
+
+@pytest.mark.parametrize(
+    ("nal", "expected"),
+    [
+        (RECOVERY_NOW, 0),
+        (NOW, 0),
+        (LATER, 20),
+        (SECRET, None),
+        (b"\x06" + b"\xff" * 300 + b"\x05", None),
+        (b"\x06\x06", None),
+        (b"\x06\x06\x09\x80", None),
+        (b"\x06", None),
+    ],
+)
+def test_a_recovery_point_is_found_amid_whatever_else_is_said(nal: bytes, expected: int | None) -> None:
+    """ITU-T H.264, D.1.8; what is cut or absurd tells nothing."""
+    assert recovery_frames(nal) == expected
+
+
+@pytest.mark.parametrize(
+    "payloads",
+    [
+        [NOW, PLAIN, PLAIN_LATER],
+        [SPS, PPS, SECRET, NOW, *fragments(PLAIN, 30), *fragments(PLAIN_LATER, 30)],
+        [aggregate([SPS, PPS, NOW]), PLAIN, PLAIN_LATER],
+    ],
+)
+def test_an_open_gop_is_entered_at_its_intra_pictures(payloads: list[bytes]) -> None:
+    """They go on with a recovery point of our own, which decoders want, and with nothing that the maker said."""
+    data = packets(payloads, 0, 0) + packets([PLAIN], len(payloads), 9000)
+    data += packets(payloads, len(payloads) + 1, 18000) + packets([PLAIN], 2 * len(payloads) + 1, 27000)
+    fed = _fed().feed(data)
+    assert [unit.data for unit in fed.units] == [annex_b(SPS, PPS, RECOVERY_NOW, PLAIN, PLAIN_LATER)] * 2
+    assert all(unit.is_key and not unit.after_gap for unit in fed.units)
+    everything = _fed(ALL).feed(data).units
+    assert [unit.is_key for unit in everything] == [True, False, True, False]
+
+
+def test_a_lost_packet_of_an_intra_picture_costs_it() -> None:
+    """As of any key picture."""
+    parts = [framed(rtp(payload, seq, 0, marker=seq == 2)) for seq, payload in enumerate([NOW, PLAIN, PLAIN_LATER])]
+    after = packets([PLAIN], 3, 9000) + packets([NOW, PLAIN], 4, 18000) + packets([PLAIN], 6, 27000)
+    for lost in range(3):
+        fed = _fed().feed(b"".join(parts[:lost] + parts[lost + 1 :]) + after)
+        assert [unit.data for unit in fed.units] == [annex_b(SPS, PPS, RECOVERY_NOW, PLAIN)]
+
+
+def test_a_refresh_by_and_by_gives_no_key_picture_alone() -> None:
+    """Where all pictures are wanted the stream can be entered at its recovery point; else nothing of it goes on."""
+    data = packets([LATER, PLAIN], 0, 0) + packets([PLAIN], 2, 9000) + packets([LATER, PLAIN], 3, 18000)
+    data += packets([PLAIN], 5, 27000)
+    assert _fed().feed(data).units == []
+    assert [unit.is_key for unit in _fed(ALL).feed(data).units][:3] == [True, False, True]
+
+
+def test_slices_of_h265_make_one_picture() -> None:
+    """Each in units of its own, or in fragments."""
+    first, later = b"\x26\x01\xaf" + bytes(range(1, 80)), b"\x26\x01\x2f" + bytes(range(1, 70))
+    sdp = description("H265", (VPS_5, SPS_5, PPS_5))
+    for payloads in ([first, later], [*fragments(first, 30, 2), *fragments(later, 30, 2)]):
+        data = packets(payloads, 0, 0) + packets([b"\x02\x01\xd0xxx"], len(payloads), 9000)
+        assert [unit.data for unit in _fed(sdp=sdp).feed(data).units] == [
+            annex_b(VPS_5, SPS_5, PPS_5, first, later),
+        ]
+
+
+def test_leading_pictures_are_known_by_their_time() -> None:
+    """Those shown before the key picture that they follow are of no use to whoever begins there; later ones are."""
+    times = [90_000, 81_000, 85_000, 99_000]
+    data = b"".join(packets([KEY if seq == 0 else PLAIN], seq, time) for seq, time in enumerate(times))
+    fed = _fed(ALL).feed(data + packets([PLAIN], 4, 108_000))
+    assert [unit.leads for unit in fed.units][:4] == [False, True, True, False]
+
+
+def test_the_sampler_leaves_leading_pictures_out_only_where_it_begins() -> None:
+    """At the start and after a loss; in the midst of a stream they can be decoded."""
+    sampler, kept = Sampler(Plan(wants_all=True, min_gap_s=0, max_gap_s=30)), []
+    for step, (is_key, leads) in enumerate([(True, False), (False, True), (False, False)] * 3):
+        if step == 6:
+            sampler = sampler.after_loss()
+        choice, sampler = sampler.choose(step * NS_PER_S, is_key=is_key, stands_alone=False, leads=leads)
+        kept.append(choice is not Choice.SKIP)
+    assert kept == [True, False, True, True, True, True, True, False, True]
+
+
+def _at(reports: list[bytes], *, received_s: float, rtp_time: int = 90_000) -> tuple[float, bool]:
+    """Return when a picture at one second of the sender's clock was taken, and whether that is only its receipt."""
+    told = b"".join(framed(one, 1) for one in reports)
+    unit = _fed(ALL).feed(told + packets([KEY], 0, rtp_time) + packets([PLAIN], 1, rtp_time + 9000)).units[0]
+    picture = Picture("h264", b"", is_key=True, received_ns=round(received_s * NS_PER_S), source_at_ns=unit.at_ns)
+    at_ns, is_receipt = stamp(picture)
+    return at_ns / NS_PER_S, is_receipt
+
+
+@pytest.mark.parametrize(
+    ("reports", "received_s", "rtp_time", "expected"),
+    [
+        ([], AT_S, 90_000, (AT_S, True)),  # none
+        ([report(AT_S + NTP_S, 0, 0)], AT_S + 1.2, 90_000, (AT_S + 1, False)),
+        ([report(AT_S + NTP_S, 0, 0)], AT_S + 5.9, 90_000, (AT_S + 1, False)),  # 4.9 s late
+        ([report(AT_S + NTP_S, 0, 0)], AT_S + 6.1, 90_000, (AT_S + 6.1, True)),
+        ([report(AT_S, 0, 0)], AT_S, 90_000, (AT_S, True)),  # Unix seconds where NTP's belong
+        ([report(3600, 0, 0)], AT_S, 90_000, (AT_S, True)),  # a clock that begins when the camera does
+        ([report(0, 0, 0)], AT_S, 90_000, (AT_S, True)),  # no clock
+        ([report(AT_S + NTP_S - 3600, 0, 0)], AT_S, 90_000, (AT_S, True)),  # a wrong time zone
+        ([report(AT_S + NTP_S - 99, 0, 0), report(AT_S + NTP_S, 0, 0)], AT_S + 1, 90_000, (AT_S + 1, False)),  # jumps
+        ([report(AT_S + NTP_S, 0, (1 << 32) - 90_000)], AT_S + 2, 90_000, (AT_S + 2, False)),  # RTP time wraps between
+        ([report(AT_S + NTP_S, 0, 90_000 + 9 * 3600 * 90_000)], AT_S, 90_000, (AT_S, True)),  # a report of long ago
+    ],
+)
+def test_at_is_the_sources_within_five_seconds_else_the_receipt_and_flagged(
+    reports: list[bytes], received_s: float, rtp_time: int, expected: tuple[float, bool]
+) -> None:
+    """Whatever the sender's reports say."""
+    assert _at(reports, received_s=received_s, rtp_time=rtp_time) == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_sender_that_starts_anew_is_believed_from_its_own_report_on() -> None:
+    """The report of the one before says nothing of its clock; its own may come ahead of its first packet."""
+    before = framed(report(AT_S + NTP_S, 0, 0), 1) + packets([KEY], 0, 90_000) + packets([PLAIN], 1, 99_000)
+
+    def again(seq: int, time: int, payload: bytes) -> bytes:
+        return framed(rtp(payload, seq, time, marker=True, ssrc=99))
+
+    stream = again(7, 5000, KEY) + again(8, 14_000, PLAIN)
+    assert [unit.at_ns is None for unit in _fed().feed(before + stream).units] == [False, True]
+    told = framed(report(AT_S + NTP_S + 50, 0, 5000, ssrc=99), 1)
+    assert _fed().feed(before + told + stream).units[1].at_ns == (AT_S + 50) * NS_PER_S
+
+
+def test_a_wrong_marker_on_a_later_slice_ends_nothing() -> None:
+    """Every unit marked, also the parameter sets: the time stamp ends the picture."""
+    data, seq = b"", 0
+    for picture in range(4):
+        for payload in [SPS, PPS, KEY, KEY_LATER]:
+            data += framed(rtp(payload, seq, picture * 9000, marker=True))
+            seq += 1
+    assert [unit.data for unit in _fed().feed(data).units] == [annex_b(SPS, PPS, KEY, KEY_LATER)] * 3
