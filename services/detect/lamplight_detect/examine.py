@@ -15,6 +15,7 @@ from lamplight_detect.change import is_changed, small_luma
 from lamplight_detect.decode import Picture
 from lamplight_detect.evidence import is_due
 from lamplight_detect.gate import Gate, GateClosed, Look, Recent, Sample, Sealer, Searched, View
+from lamplight_detect.gate.plates import vehicles
 from lamplight_detect.looked import Looked
 from lamplight_detect.memory import Known
 from lamplight_detect.places import Moment, Step
@@ -80,12 +81,16 @@ class Examiner:
     ) -> Told:
         self.gate.check_open()
         if observation_pb2.HEALTH_DARK in health:
-            raise GateClosed(TOO_DARK)
+            left = self.flush(known)  # the picture that waits was searched: the lens went dark after it
+            return replace(left, known=closed(left.known, picture, TOO_DARK, health), changed=True, closed="")
         is_again = _is_again(picture, view, known)
         changed = not is_again and is_changed(view.luma, known.luma)
         needed = changed or known.counted is None or bool(known.gate_closed)
         whole = self.gate.look(view) if needed else None
         step = self._step(view, watched, known, whole, picture.stamp.seq, is_again=is_again)
+        if not is_again:
+            seen = known.scene.seen(view)
+            known = replace(known, scene=seen.scene, recent=replace(known.recent, unexplained=seen.unexplained))
         looked = Looked(picture, view, whole, watched, step, changed, is_again, health, wanted_zones)
         if self._was_blind(view, known):
             recent = self._glanced(looked, known)
@@ -125,7 +130,7 @@ class Examiner:
         after = self._known(looked, known)
         is_scene_due = self._scene_due(after, looked)
         places_changed = bool(looked.step.opened or looked.step.ended)
-        due = bool(known.gate_closed) or is_due(
+        due = bool(known.gate_closed or known.has_explained) or is_due(
             known.asked,
             looked.view.at_ns,
             places_changed=places_changed,
@@ -138,6 +143,7 @@ class Examiner:
         try:
             searched = self._searched(looked, known) if due else None
             recent = recent.with_sample(searched.sample, self.gate.policy) if searched else self._glanced(looked, known)
+            after = self._learnt(looked, after, recent)
             left = self._left(looked, after, recent)
             if searched is not None:
                 left = self._leaving(looked, searched, left, known, is_scene_due=is_scene_due)
@@ -147,6 +153,23 @@ class Examiner:
             return Told(after, looked.is_changed)
         after = replace(left.known, recent=recent)
         return Told(after, looked.is_changed, left.regions, places_changed, left.released)
+
+    def _learnt(self, looked: Looked, known: Known, recent: Recent) -> Known:
+        """Return it with what this picture adds to the ground, and what stands before it explained where it is due."""
+        if looked.is_again or not recent.samples or recent.samples[-1].at_ns != looked.view.at_ns:
+            return replace(known, has_explained=False)
+        view, manifest = looked.view, self.gate.things.manifest
+        boxes = [np.array([place.box_xyxy for place in looked.step.places], np.float32).reshape(-1, 4)]
+        if looked.whole is not None:
+            boxes.append(vehicles(looked.whole, manifest, self.gate.policy).boxes_xyxy)
+        scene = known.scene.after(view, recent.samples[-1], np.concatenate(boxes))
+        explained = False
+        for candidate in scene.candidates(view):
+            is_anyone = self.gate.is_anyone(view, candidate.box_xyxy)
+            scene = scene.judged(view, candidate, is_anyone=is_anyone)
+            explained |= not is_anyone
+        things_at_ns = 0 if explained else known.things_at_ns
+        return replace(known, scene=scene, has_explained=explained, things_at_ns=things_at_ns)
 
     def _left(self, looked: Looked, known: Known, recent: Recent) -> Left:
         """Let the picture that waits leave, this one's masks over it; it waits on while its source repeats itself."""

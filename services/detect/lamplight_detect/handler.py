@@ -37,13 +37,17 @@ class KnownPlaces(Protocol):
 
 @dataclass(frozen=True)
 class Result:
-    """What a Frame led to: the verdict, the records to write in their order, and what became of the gate."""
+    """What a Frame led to: the verdict, the records to write in their order, and what became of the gate.
+
+    `vouched` counts the pictures examined that a valid background vouched for.
+    """
 
     verdict: frame_pb2.Verdict
     records: Sequence[Outgoing] = ()
     examined: int = 0
     released: int = 0
     gate_closed: str = ""
+    vouched: int = 0
 
 
 @dataclass
@@ -125,7 +129,7 @@ class Detector:
     ) -> Result:
         records: list[Outgoing] = []
         outcome = frame_pb2.Verdict.OUTCOME_TAKEN
-        examined = released = 0
+        examined = released = vouched = 0
         closed = ""
         for picture in pictures:
             if picture.stamp.at_ns < memory.known.at_ns:
@@ -133,17 +137,18 @@ class Detector:
                 memory.known = told.known
                 records.extend(self._records(picture, watched, memory, told))
                 refused = _refused(frame, TIME_WENT_BACK)
-                return Result(refused.verdict, records, examined, released, TIME_WENT_BACK)
+                return Result(refused.verdict, records, examined, released, TIME_WENT_BACK, vouched)
             told = self.examiner.examine(picture, watched, memory.known, self.situation_zones(watched.camera_id))
             memory.known = told.known
             records.extend(self._records(picture, watched, memory, told))
             examined, released = examined + 1, released + told.released
+            vouched += told.known.scene.is_valid
             closed = told.known.gate_closed or closed
             changed = told.changed or outcome == frame_pb2.Verdict.OUTCOME_CHANGED
             outcome = frame_pb2.Verdict.OUTCOME_CHANGED if changed else frame_pb2.Verdict.OUTCOME_UNCHANGED
         verdict = _verdict(frame, outcome)
         verdict.wanted_gap_s = self._wanted_gap_s(watched, memory.known)
-        return Result(verdict, records, examined, released, closed)
+        return Result(verdict, records, examined, released, closed, vouched)
 
     def _wanted_gap_s(self, watched: Watched, known: Known) -> float:
         """Return the plan's own gap while a place is too young to have passed the rules or a picture waits, else 0."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from lamplight.observation.v1 import observation_pb2
 
+from lamplight_detect.background import Scene
 from lamplight_detect.change import Luma
 from lamplight_detect.decode import Decoder
 from lamplight_detect.evidence import Stored
@@ -19,7 +20,8 @@ from lamplight_detect.things import Counted
 class Known:
     """What the last picture told (`epoch_seq` of its Frame); a picture that has not changed tells the same.
 
-    `gap_ns` lies between the last two pictures; `pending` is a picture that waits for the next one to leave.
+    `gap_ns` lies between the last two pictures; `pending` is a picture that waits for the next one to leave;
+    `has_explained` tells that something which stood unexplained was explained since: a picture of it is due.
     """
 
     frame_hw: tuple[int, int] = (0, 0)
@@ -38,6 +40,8 @@ class Known:
     at_ns: int = 0
     epoch_seq: tuple[int, int] = (0, -1)
     gap_ns: int = 0
+    scene: Scene = field(default_factory=Scene, repr=False)
+    has_explained: bool = False
     pending: Pending | None = field(default=None, repr=False)
 
     @property

@@ -7,6 +7,9 @@ from lamplight_kit.metrics import Counter, Gauge, Histogram
 FRAMES = Counter("lamplight_detect_frames_total", "Frames answered, by outcome.", ["outcome"])
 DROPPED = Counter("lamplight_detect_frames_dropped_total", "Frames passed over since a newer one of their camera came.")
 EXAMINED = Counter("lamplight_detect_pictures_examined_total", "Pictures decoded and examined.")
+VOUCHED = Counter(
+    "lamplight_detect_pictures_vouched_total", "Pictures examined with a valid background of their camera and light."
+)
 RELEASED = Counter("lamplight_detect_pictures_released_total", "Pictures that the gate released.")
 CLOSED = Counter("lamplight_detect_gate_closed_total", "Pictures and uploads that the gate released nothing of.")
 FAULTS = Counter("lamplight_detect_faults_total", "Frames that met a fault of ours, by its class.", ["fault"])

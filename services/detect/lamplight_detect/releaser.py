@@ -104,7 +104,9 @@ class Releaser:
             views = (regions.zone_view(shot, zone, number, self.sealer) for number, zone in enumerate(wanted))
             cut.extend(view for view in views if view is not None)
         old = (at_ns - known.things_at_ns) / NS_PER_S >= self.pace.thing_every_s
-        shown = [place for place in places.shown(looked.step.places, at_ns) if place.missed == 0]
+        unexplained = tell.unexplained_in(pending.recent.unexplained, frame_hw)
+        standing = places.shown(looked.step.places, at_ns)
+        shown = [place for place in standing if place.missed == 0 and not unexplained(place.box_xyxy)]
         due = [place for place in shown if old or place.place_id in looked.step.opened][:MAX_THING_REGIONS]
         boxes = np.array([place.box_xyxy for place in due], np.float32).reshape(-1, 4)
         held = zones_of(boxes, looked.watched.zones, frame_hw)

@@ -12,6 +12,7 @@ from lamplight_detect import health, places
 from lamplight_detect.camera import Watched
 from lamplight_detect.change import Luma, differences
 from lamplight_detect.detections import Boxes, Detections, iou
+from lamplight_detect.gate.motion import Mask
 from lamplight_detect.gate.plates import WITHOUT_PLATE
 from lamplight_detect.messages import surest, thing_seen, thing_standing
 from lamplight_detect.places import Box, Place, Quiet
@@ -19,6 +20,7 @@ from lamplight_detect.things import CYCLES, SAME_IOU, Sighting, sightings
 from lamplight_detect.zones import zones_of
 
 QUIET_SHARE = 0.02
+UNEXPLAINED_SHARE = 0.3
 VEHICLES = frozenset({"vehicle", "cycle"})
 
 
@@ -40,6 +42,20 @@ def quiet_between(now: Luma, before: Luma | None, frame_hw: tuple[int, int]) -> 
         return part.size > 0 and float(part.mean()) < QUIET_SHARE
 
     return quiet
+
+
+def unexplained_in(mask: Mask | None, frame_hw: tuple[int, int]) -> Quiet:
+    """Return what tells whether a box (pixels of `frame_hw`) holds much of what is unexplained: no region is cut."""
+    if mask is None:
+        return lambda _box: False
+    scale = mask.shape[0] / frame_hw[0]
+
+    def unexplained(box: Box) -> bool:
+        left, top, right, bottom = (round(side * scale) for side in box)
+        part = mask[max(0, top) : bottom + 1, max(0, left) : right + 1]
+        return part.size > 0 and float(part.mean()) >= UNEXPLAINED_SHARE
+
+    return unexplained
 
 
 def standing_vehicles(known: Sequence[Place]) -> Boxes:

@@ -135,6 +135,17 @@ def test_no_picture_leaves_where_the_gate_closed_in_between(room: Room, how: str
     assert regions(results[-1])
 
 
+def test_a_lens_that_goes_dark_lets_the_picture_before_leave(room: Room) -> None:
+    """It was searched and shows what was there: a covered camera is told of with it."""
+    handle(room, [frame(0, 0)])
+    dark = cv2.imencode(".png", noise() // 12)[1].tobytes()
+    (result,) = handle(room, [frame(1, 2, dark)])
+    told = seen(result)
+    assert told.gate_closed == "too dark to search"
+    assert (told.picture_at_ns, told.at_ns) == (START, START + 2 * NS)
+    assert regions(result)
+
+
 def test_a_gate_that_closes_while_a_picture_waits_lets_nothing_leave(room: Room) -> None:
     """Not even when no next picture comes."""
     handle(room, [frame(0, 0)])

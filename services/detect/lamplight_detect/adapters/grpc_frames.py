@@ -143,6 +143,7 @@ class FrameServer(AsyncPart):
             self._outbox.put(result.records)
         metrics.EXAMINED.inc(result.examined)
         metrics.RELEASED.inc(result.released)
+        metrics.VOUCHED.inc(result.vouched)
         if result.gate_closed:
             verdict = result.verdict
             metrics.CLOSED.inc()

@@ -12,6 +12,7 @@ from lamplight_kit.onnx import Role
 from numpy.typing import NDArray
 
 from lamplight_detect.detections import Boxes, Detections
+from lamplight_detect.gate.closeup import is_anyone
 from lamplight_detect.gate.look import Look, looked, seen_by
 from lamplight_detect.gate.masks import covered, redact
 from lamplight_detect.gate.motion import Mask, Recent, Sample, coarse, enlarged, follows, moving
@@ -24,6 +25,7 @@ from lamplight_detect.gate.search import InPose, grown_faces, plates, voted
 from lamplight_detect.models.finder import Finder, ModelFault, believable
 
 Answer = TypeVar("Answer")
+SOMEBODY = frozenset({"person", "face"})
 _NO_BOXES = np.zeros((0, 4), np.float32)
 _HAND = object()
 
@@ -107,7 +109,12 @@ class Gate:
             "person": people_boxes(whole, manifest, view.frame_hw, policy),
             "plate": np.concatenate([bands(whole, manifest, policy), bands_of(standing_vehicles, policy)]),
         }
-        return _sample(view, covered(view.frame_hw, boxes, self._motion(view, recent)))
+        return _sample(view, covered(view.frame_hw, boxes, self._motion(view, recent)), boxes)
+
+    def is_anyone(self, view: View, box_xyxy: Boxes) -> bool:
+        """Tell whether anybody may be in the box [1, 4] of `view`, looked at in all turns and at two scales."""
+        self.check_open()
+        return _closing(lambda: is_anyone(self.things, view.bgr, box_xyxy, self.policy.whole_score))
 
     def release(self, view: View, whole: Look, recent: Recent, standing_vehicles: Boxes = _NO_BOXES) -> Released:
         """Return the redacted picture; GateClosed with the reason where anything at all is not as it must be.
@@ -148,7 +155,7 @@ class Gate:
             "plate": np.concatenate([plates(poses, turns, manifest, hw, policy), bands_of(standing_vehicles, policy)]),
         }
         motion = self._motion(view, recent)
-        sample = _sample(view, covered(hw, boxes, motion), turns)
+        sample = _sample(view, covered(hw, boxes, motion), boxes, turns)
         return Searched(view, upright.things, boxes, motion, sample, turns, is_alone, _HAND)
 
     def _searched(self, view: View, pose: Pose, whole: Detections | None = None) -> InPose:
@@ -192,7 +199,11 @@ class Gate:
 
     def _motion(self, view: View, recent: Recent) -> Mask | None:
         before = recent.lumas(view.at_ns, view.frame_hw, self.policy)
-        return enlarged(moving(view.luma, before), view.frame_hw) if before else None
+        moved = moving(view.luma, before) if before else None
+        unexplained = recent.unexplained
+        if unexplained is not None and unexplained.shape == view.luma.shape:
+            moved = unexplained if moved is None else moved | unexplained
+        return None if moved is None else enlarged(moved, view.frame_hw)
 
 
 def _closing(call: Callable[[], Answer]) -> Answer:
@@ -207,8 +218,9 @@ def _closing(call: Callable[[], Answer]) -> Answer:
         raise GateClosed(_fault(error)) from None
 
 
-def _sample(view: View, mask: Mask, turns: Turns | None = None) -> Sample:
-    return Sample(view.at_ns, view.frame_hw, view.luma, coarse(mask), turns)
+def _sample(view: View, mask: Mask, boxes: Mapping[str, Boxes], turns: Turns | None = None) -> Sample:
+    people = {kind: found for kind, found in boxes.items() if kind in SOMEBODY}
+    return Sample(view.at_ns, view.frame_hw, view.luma, coarse(mask), turns, coarse(covered(view.frame_hw, people)))
 
 
 def _fault(error: Exception) -> str:

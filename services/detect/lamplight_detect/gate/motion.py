@@ -76,7 +76,7 @@ def enlarged(mask: Mask, frame_hw: tuple[int, int]) -> Mask:
 class Sample:
     """What one picture leaves behind: its small grey copy, the masks found in it on the coarse grid, and its turn.
 
-    `turns` is None where it was searched upright alone.
+    `people` is the part of the grid that was masked as somebody; `turns` is None where it was searched upright alone.
     """
 
     at_ns: int
@@ -84,6 +84,7 @@ class Sample:
     luma: Luma
     grid: Mask
     turns: Turns | None = None
+    people: Mask | None = None
 
 
 def follows(after: Sample, at_ns: int, frame_hw: tuple[int, int], policy: Policy) -> bool:
@@ -93,10 +94,14 @@ def follows(after: Sample, at_ns: int, frame_hw: tuple[int, int], policy: Policy
 
 @dataclass(frozen=True)
 class Recent:
-    """The last pictures of a live camera, newest last: kept in memory only, for the longest hold."""
+    """The last pictures of a live camera, newest last: kept in memory only, for the longest hold.
+
+    `unexplained` [h, w] is what has moved in and stays, in the small copy of the picture that is about to be searched.
+    """
 
     samples: tuple[Sample, ...] = field(default=())
     turns: Turns = field(default=Turns())
+    unexplained: Mask | None = field(default=None, repr=False)
 
     def with_sample(self, sample: Sample, policy: Policy) -> Recent:
         """Return it with `sample`, without what no hold reaches any more."""

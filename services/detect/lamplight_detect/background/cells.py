@@ -1,0 +1,64 @@
+"""Masks on the small grey copy, and on cells of 4x4 of its pixels."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lamplight_detect.detections import Boxes, clip
+from lamplight_detect.gate.motion import CELL_PX, Mask
+
+SIDE = 4
+
+
+def small_of(grid: Mask, frame_hw: tuple[int, int], small_hw: tuple[int, int]) -> Mask:
+    """Return the 8-pixel `grid` of a picture of `frame_hw` on its small copy; a pixel is masked where any part is."""
+    found = np.zeros(small_hw, np.bool_)
+    rows, columns = (_spans(full, small) for full, small in zip(frame_hw, small_hw, strict=True))
+    for row in rows:
+        for column in columns:
+            part: Mask = grid[row[:, None], column[None, :]]
+            np.logical_or(found, part, out=found)
+    return found
+
+
+def painted_small(boxes_xyxy: Boxes, frame_hw: tuple[int, int], small_hw: tuple[int, int]) -> Mask:
+    """Return which pixels of the small copy any box [N, 4] of the picture touches."""
+    found = np.zeros(small_hw, np.bool_)
+    scale = np.array([small_hw[1] / frame_hw[1], small_hw[0] / frame_hw[0]] * 2)
+    boxes = clip(boxes_xyxy, frame_hw) * scale
+    for (left, top), (right, bottom) in zip(
+        np.floor(boxes[:, :2]).astype(int), np.ceil(boxes[:, 2:]).astype(int), strict=True
+    ):
+        found[top:bottom, left:right] = True
+    return found
+
+
+def widened(mask: Mask, by: int) -> Mask:
+    """Return `mask` grown by `by` pixels each way."""
+    side = 2 * by + 1
+    return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)).astype(np.bool_)
+
+
+def in_cells(mask: Mask) -> Mask:
+    """Return `mask` [h, w] in cells; a cell is masked where any of its pixels is."""
+    height, width = mask.shape
+    whole = np.zeros((-(-height // SIDE) * SIDE, -(-width // SIDE) * SIDE), np.bool_)
+    whole[:height, :width] = mask
+    found: Mask = np.any(whole.reshape(whole.shape[0] // SIDE, SIDE, whole.shape[1] // SIDE, SIDE), axis=(1, 3))
+    return found
+
+
+def of_cells(cells: Mask, small_hw: tuple[int, int]) -> Mask:
+    """Return the pixels of `cells`."""
+    spread: Mask = np.repeat(np.repeat(cells, SIDE, axis=0), SIDE, axis=1)[: small_hw[0], : small_hw[1]]
+    return spread
+
+
+def _spans(full_px: int, small_px: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the first and the last 8-pixel cell that each pixel of the small copy lies in."""
+    edges = np.arange(small_px + 1) * (full_px / small_px)
+    first = np.floor(edges[:-1]).astype(np.intp) // CELL_PX
+    last = (np.ceil(edges[1:]).astype(np.intp) - 1) // CELL_PX
+    return first, np.maximum(first, last)

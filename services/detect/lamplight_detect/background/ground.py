@@ -1,0 +1,157 @@
+"""The ground: what a place looks like with nobody in it, a grey copy to compare with and a picture to fill from.
+
+A pixel is learnt only while nothing stands before it. It may fill once it was sighted 20 times over 30 minutes, and at
+least twice as often as somebody was found there. For W x H pixels (at most MOST_PX) and the grey copy of w x h, a
+ground costs 3 W H + 6 w h bytes: 1.0 MB at 640x360.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lamplight_detect.background.cells import painted_small
+from lamplight_detect.change import Luma
+from lamplight_detect.detections import Boxes
+from lamplight_detect.gate.motion import Mask
+
+NS_PER_MIN = 60_000_000_000
+STEP = 18
+"""Grey levels by which something differs that stands before the ground; the same as of what moves."""
+SIGHTINGS = 20
+RIPE_MIN = 30
+KNOWN = 5
+"""From so many sightings on a pixel can tell what stands before it, though it may not fill yet."""
+OFTEN = 2
+VALID_SHARE = 0.9
+MOST_PX = 1280 * 720
+FOLLOW = 0.125
+_MOST_MIN = 60_000
+_FULL = 255
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What is learnt in one light: all arrays [h, w] of the small copy, but `colour` [H, W, 3].
+
+    `first_min` is when a pixel was first sighted, in minutes after `began_ns`; `found` is how often somebody was found
+    there, beside the `count` of sightings.
+    """
+
+    began_ns: int
+    grey: Luma
+    count: NDArray[np.uint8]
+    found: NDArray[np.uint8]
+    first_min: NDArray[np.uint16]
+    ripe: Mask
+    colour: NDArray[np.uint8]
+    ripe_min: int = RIPE_MIN
+
+    @classmethod
+    def empty(cls, luma: Luma, frame_hw: tuple[int, int], at_ns: int, ripe_min: int = RIPE_MIN) -> Ground:
+        """Return a ground of which nothing is known; its pixels ripen over `ripe_min` minutes."""
+        none = np.zeros(luma.shape, np.uint8)
+        colour = np.zeros((*colour_hw(frame_hw), 3), np.uint8)
+        return cls(at_ns, luma.copy(), none, none, none.astype(np.uint16), none.astype(np.bool_), colour, ripe_min)
+
+    @property
+    def valid_share(self) -> float:
+        """Share of the picture that is ripe."""
+        return float(self.ripe.mean())
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether it vouches for the scene."""
+        return self.valid_share >= VALID_SHARE
+
+    @property
+    def known(self) -> Mask:
+        """Which pixels were sighted often enough to tell what stands before them."""
+        known: Mask = self.count >= KNOWN
+        return known
+
+    def before(self, luma: Luma) -> Mask:
+        """Return which pixels of `luma` show something before the ground; a common brightening is set aside."""
+        delta = self.delta(luma, self.known)
+        return self.known & (np.abs(delta) > STEP)
+
+    def learnt(self, bgr: NDArray[np.uint8], luma: Luma, free: Mask, at_ns: int) -> Ground:
+        """Return it with one more picture, of which the pixels `free` show nothing but the ground."""
+        ground = self.rebased(at_ns)
+        now_min = ground.minutes(at_ns)
+        off = np.abs(ground.delta(luma, free & (ground.count > 0))) > STEP
+        agrees = free & ~off & (ground.count > 0)
+        worn = free & off & (ground.count > 1)
+        fresh = free & ~agrees & ~worn
+        count = ground.count + agrees.astype(np.uint8) - worn.astype(np.uint8)
+        count[fresh] = 1
+        nearer = np.sign(luma.astype(np.int16) - ground.grey).astype(np.int16)
+        grey = np.where(fresh, luma, np.where(agrees, ground.grey + nearer, ground.grey)).astype(np.uint8)
+        first = np.where(fresh, now_min, ground.first_min).astype(np.uint16)
+        ripe = (count >= SIGHTINGS) & (int(now_min) - first.astype(np.int32) >= ground.ripe_min)
+        ripe &= count >= OFTEN * ground.found.astype(np.int16)
+        colour = _coloured(ground.colour, bgr, agrees, fresh)
+        return replace(ground, grey=grey, first_min=first, ripe=ripe, colour=colour).tallied(count, ground.found)
+
+    def with_people(self, people: Mask) -> Ground:
+        """Return it with `people` found in one more picture: there it may not fill while they are found so often."""
+        found = self.found + people.astype(np.uint8)
+        ripe = self.ripe & (self.count >= OFTEN * found.astype(np.int16))
+        return replace(self, ripe=ripe).tallied(self.count, found)
+
+    def replaced(self, bgr: NDArray[np.uint8], luma: Luma, where: Mask, at_ns: int) -> Ground:
+        """Return it with what stands at `where` taken for ground to compare with: it fills once it has ripened."""
+        ground = self.rebased(at_ns)
+        count = np.where(where, KNOWN, ground.count).astype(np.uint8)
+        first = np.where(where, ground.minutes(at_ns), ground.first_min).astype(np.uint16)
+        grey = np.where(where, luma, ground.grey).astype(np.uint8)
+        colour = _coloured(ground.colour, bgr, np.zeros_like(where), where)
+        return replace(ground, grey=grey, count=count, first_min=first, ripe=ground.ripe & ~where, colour=colour)
+
+    def forgotten(self, boxes_xyxy: Boxes, frame_hw: tuple[int, int]) -> Ground:
+        """Return it with nothing known in the boxes [N, 4]: somebody may have been learnt there."""
+        where = painted_small(boxes_xyxy, frame_hw, self.grey.shape)
+        return replace(self, count=np.where(where, 0, self.count).astype(np.uint8), ripe=self.ripe & ~where)
+
+    def tallied(self, count: NDArray[np.uint8], found: NDArray[np.uint8]) -> Ground:
+        """Return it with new tallies, both halved where one of them is full: what counts is how they compare."""
+        full = (count == _FULL) | (found == _FULL)
+        return replace(self, count=np.where(full, count // 2, count), found=np.where(full, found // 2, found))
+
+    def minutes(self, at_ns: int) -> np.uint16:
+        """Return `at_ns` as `first_min` holds it."""
+        return np.uint16(max(0, (at_ns - self.began_ns) // NS_PER_MIN))
+
+    def delta(self, luma: Luma, where: Mask) -> NDArray[np.int16]:
+        """Return by how much `luma` differs, beyond what the pixels `where` have in common."""
+        delta = luma.astype(np.int16) - self.grey
+        common = np.int16(np.median(delta[where])) if where.any() else np.int16(0)
+        return delta - common
+
+    def rebased(self, at_ns: int) -> Ground:
+        """Return it with times that fit; what is older than a month and a half is as good as that old."""
+        over = (at_ns - self.began_ns) // NS_PER_MIN - _MOST_MIN
+        if over <= 0:
+            return self
+        first = np.maximum(self.first_min.astype(np.int64) - over, 0).astype(np.uint16)
+        return replace(self, began_ns=self.began_ns + over * NS_PER_MIN, first_min=first)
+
+
+def colour_hw(frame_hw: tuple[int, int]) -> tuple[int, int]:
+    """Return height and width of the picture to fill from: the frame's own, or less where it is very large."""
+    scale = min(1.0, (MOST_PX / (frame_hw[0] * frame_hw[1])) ** 0.5)
+    return max(1, round(frame_hw[0] * scale)), max(1, round(frame_hw[1] * scale))
+
+
+def _coloured(colour: NDArray[np.uint8], bgr: NDArray[np.uint8], agrees: Mask, fresh: Mask) -> NDArray[np.uint8]:
+    """Return `colour` moved towards `bgr` where it agrees, and taken from it where it is fresh."""
+    size = colour.shape[1], colour.shape[0]
+    shown = bgr if bgr.shape == colour.shape else cv2.resize(bgr, size, interpolation=cv2.INTER_AREA)
+    after = colour.copy()
+    for where, now in ((agrees, cv2.addWeighted(colour, 1 - FOLLOW, shown, FOLLOW, 0)), (fresh, shown)):
+        if where.any():
+            cv2.copyTo(now, cv2.resize(where.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST), after)
+    return after

@@ -1,0 +1,124 @@
+"""What has moved in and stays: unexplained, and so masked, until it is known to be nobody.
+
+Kept on cells of 4x4 pixels of the small copy. A patch is explained when nobody was found in it and nothing moved in it
+for EXPLAINED_S, and when no look into its crop finds anybody; until then it is a box and a time, no picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lamplight_detect.background.cells import SIDE, in_cells
+from lamplight_detect.change import Luma, differences
+from lamplight_detect.detections import Boxes, clip
+from lamplight_detect.gate.motion import Mask
+
+NS_PER_S = 1_000_000_000
+EXPLAINED_S = 60.0
+AGAIN_S = 60.0
+"""A patch in which a look found somebody is looked at again after this long."""
+TOUCHED_SHARE = 0.3
+MOST_PATCHES = 2
+"""Patches that are looked into a picture: each costs model calls."""
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Cells that hang together: their mask [rows, columns], their box in cells, and since when they are calm."""
+
+    cells: Mask
+    box_cells: tuple[int, int, int, int]
+    calm_ns: int
+
+
+@dataclass(frozen=True)
+class Still:
+    """Which cells are unexplained, since when each is calm, and where somebody was found in the last picture.
+
+    `luma` is the picture before, `looked_ns` when a cell was last looked into in vain; `carried` are cells that were
+    unexplained when the ground was lost, and cannot be compared any more.
+    """
+
+    unexplained: Mask
+    calm_ns: NDArray[np.int64]
+    looked_ns: NDArray[np.int64]
+    people: Mask
+    carried: Mask
+    luma: Luma
+
+    @classmethod
+    def empty(cls, luma: Luma, at_ns: int) -> Still:
+        """Return one with nothing unexplained."""
+        none = in_cells(np.zeros(luma.shape, np.bool_))
+        return cls(none, np.full(none.shape, at_ns, np.int64), np.zeros(none.shape, np.int64), none, none, luma)
+
+    def with_foreground(self, before_ground: Mask, known: Mask, *, is_valid: bool) -> Still:
+        """Return it after a picture in which the pixels `before_ground` differ from the ground where it is `known`.
+
+        Where the ground is valid all of it is unexplained; else what is largely somebody who was found, or was
+        unexplained before: who stops after having walked in stays masked.
+        """
+        cells = in_cells(_solid(before_ground))
+        if not is_valid:
+            cells = _touching(cells, self.unexplained | self.people)
+        carried = self.carried & ~in_cells(known)
+        return replace(self, unexplained=cells | carried, carried=carried)
+
+    def after(self, luma: Luma, people: Mask, at_ns: int) -> Still:
+        """Return it after a searched picture in which the cells `people` were masked as somebody."""
+        moved = in_cells(differences(luma, self.luma)) | people
+        return replace(self, calm_ns=np.where(moved, at_ns, self.calm_ns), people=people, luma=luma)
+
+    def due(self, at_ns: int) -> list[Patch]:
+        """Return the patches that may be looked into now: calm for EXPLAINED_S, the longest calm first."""
+        label_count, labels = cv2.connectedComponents(self.unexplained.astype(np.uint8))
+        found = [self._patch(labels == label) for label in range(1, label_count)]
+        calm = [one for one in found if at_ns - one.calm_ns >= EXPLAINED_S * NS_PER_S]
+        rested = [one for one in calm if at_ns - int(self.looked_ns[one.cells].max()) >= AGAIN_S * NS_PER_S]
+        return sorted(rested, key=lambda one: (one.calm_ns, one.box_cells))[:MOST_PATCHES]
+
+    def explained(self, patch: Patch) -> Still:
+        """Return it without a patch that was found to be nobody."""
+        return replace(self, unexplained=self.unexplained & ~patch.cells, carried=self.carried & ~patch.cells)
+
+    def in_vain(self, patch: Patch, at_ns: int) -> Still:
+        """Return it with a patch in which somebody may be: it stays masked."""
+        return replace(self, looked_ns=np.where(patch.cells, at_ns, self.looked_ns))
+
+    def lost(self) -> Still:
+        """Return it with the ground lost: what was unexplained stays so until it is looked into."""
+        return replace(self, carried=self.unexplained)
+
+    def _patch(self, cells: Mask) -> Patch:
+        rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
+        box = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+        return Patch(cells, box, int(self.calm_ns[cells].max()))
+
+
+def box_px(patch: Patch, frame_hw: tuple[int, int], small_hw: tuple[int, int]) -> Boxes:
+    """Return the patch's box [1, 4] in pixels of the picture."""
+    scale = np.array([frame_hw[1] / small_hw[1], frame_hw[0] / small_hw[0]] * 2, np.float32)
+    box = np.array([patch.box_cells], np.float32) * SIDE * scale
+    return clip(box, frame_hw)
+
+
+def _solid(mask: Mask) -> Mask:
+    """Return `mask` without single pixels, its gaps closed and its edge widened."""
+    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    return cv2.dilate(closed, np.ones((5, 5), np.uint8)).astype(np.bool_)
+
+
+def _touching(cells: Mask, seeds: Mask) -> Mask:
+    """Return the patches of `cells` that `seeds` hold TOUCHED_SHARE of: a flood that somebody stands by is not they."""
+    label_count, labels = cv2.connectedComponents(cells.astype(np.uint8))
+    whole = np.bincount(labels.ravel(), minlength=label_count)
+    held = np.bincount(labels[seeds], minlength=label_count)
+    wanted = held >= TOUCHED_SHARE * whole
+    wanted[0] = False
+    found: Mask = wanted[labels]
+    return found

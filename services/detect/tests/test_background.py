@@ -1,0 +1,368 @@
+"""The ground and what stands before it: nobody becomes ground, and who stays is masked for as long as they stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lamplight.camera.v1 import camera_pb2
+from lamplight.frame.v1 import frame_pb2
+from lamplight.observation.v1 import observation_pb2
+from lamplight_detect.background import Ground, Light, Scene, light_of
+from lamplight_detect.background.cells import small_of
+from lamplight_detect.background.ground import SIGHTINGS, colour_hw
+from lamplight_detect.change import small_luma
+from lamplight_detect.detections import Detections
+from lamplight_detect.gate import Sample, View
+from lamplight_detect.gate.masks import FILL
+from lamplight_detect.gate.motion import coarse
+from lamplight_detect.memory import CameraMemory, Known
+from lamplight_detect.testing import Room, SaidFinder, detections
+from numpy.typing import NDArray
+
+NS = 1_000_000_000
+START = 1_700_000_000 * NS
+HW = 120, 160
+GAP_S = 4
+CAMERA = camera_pb2.Camera(
+    id="cam", sampling=camera_pb2.Sampling(min_gap_s=2, max_gap_s=30), evidence_every_s=20, retention_days=1
+)
+PERSON = (60, 40, 80, 90)
+BOX = (60.0, 40.0, 80.0, 90.0)
+RED = 20, 20, 235
+NO_BOXES = np.zeros((0, 4), np.float32)
+Street = NDArray[np.uint8]
+
+
+def street(number: int, light: int = 0) -> Street:
+    """Return a street with nobody in it, another sensor's noise in each picture."""
+    chance = np.random.default_rng(9)
+    bare = chance.integers(70, 170, (15, 20, 1)) + chance.integers(0, 20, (15, 20, 3))
+    picture = cv2.resize(bare.astype(np.uint8), HW[::-1], interpolation=cv2.INTER_CUBIC).astype(np.int16)
+    noise = np.random.default_rng(number).integers(-3, 4, picture.shape)
+    return np.clip(picture + noise + light, 0, 255).astype(np.uint8)
+
+
+def with_block(picture: Street, box: tuple[int, int, int, int] = PERSON, colour: tuple[int, int, int] = RED) -> Street:
+    """Return the picture with somebody, or something, of one colour in it."""
+    left, top, right, bottom = box
+    picture[top:bottom, left:right] = colour
+    return picture
+
+
+@dataclass
+class Watcher(SaidFinder):
+    """Finds who is said in whole pictures; in a close-up, whoever wears red, at `close_score`."""
+
+    close_score: float = 0.06
+
+    def find(self, picture: NDArray[np.uint8], at_least: float) -> Detections:
+        """Say it."""
+        if picture.shape[:2] != (416, 416):
+            return super().find(picture, at_least)
+        self.calls.append(picture.shape)
+        worn = (picture[..., 2] > 200) & (picture[..., 0] < 90)
+        boxes = []
+        for top, left in ((0, 0), (0, 208), (208, 0), (208, 208)):
+            rows, columns = np.nonzero(worn[top : top + 208, left : left + 208])
+            if len(rows):
+                boxes.append((left + columns.min(), top + rows.min(), left + columns.max(), top + rows.max()))
+        said = [("person", tuple(map(float, box)), self.close_score) for box in boxes]
+        return detections(self.manifest, said).at_least(at_least)  # type: ignore[arg-type] # four sides each
+
+
+@pytest.fixture
+def watcher(room: Room) -> Watcher:
+    """A room that looks closer at what stands unexplained."""
+    finder = Watcher(room.things.manifest, HW)
+    room.things = finder
+    room.gate.things = finder
+    return finder
+
+
+def frame(number: int, picture: Street) -> frame_pb2.Frame:
+    """Return a Frame of the camera."""
+    data = cv2.imencode(".png", picture)[1].tobytes()
+    at_ns = START + number * GAP_S * NS
+    return frame_pb2.Frame(
+        camera_id="cam", epoch=1, seq=number, at_ns=at_ns, codec="png", is_key=True, examine=True, data=data
+    )
+
+
+def told(room: Room, number: int, picture: Street) -> observation_pb2.Seen:
+    """Hand in a picture and return what is told of it."""
+    records = room.detector.handle(frame(number, picture), CAMERA).records
+    return next(one.message.seen for one in records if isinstance(one.message, observation_pb2.Observation))
+
+
+def shown(room: Room) -> Iterator[Street]:
+    """Yield all pictures that have left, the oldest first."""
+    room.detector.flush("cam")
+    for data in room.store.pictures.values():
+        yield np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+
+
+def is_red(picture: Street, box: tuple[int, int, int, int] = PERSON) -> bool:
+    """Tell whether anything red shows in the box."""
+    left, top, right, bottom = box
+    part = picture[top:bottom, left:right].astype(int)
+    return bool(((part[..., 2] - part[..., 0]) > 60).any())
+
+
+def scene_of(room: Room) -> Scene:
+    """Return what is learnt of the camera."""
+    return room.detector.cameras["cam"].known.scene
+
+
+LEARNT: dict[int, Known] = {}
+
+
+def learn(room: Room, pictures: int, begin: int = 0) -> int:
+    """Hand in pictures of the empty street, or take what was known after them; return the number after the last."""
+    end = begin + pictures
+    if begin == 0 and pictures in LEARNT:
+        room.detector.cameras["cam"] = CameraMemory(1, end - 1, LEARNT[pictures])
+        return end
+    for number in range(begin, end):
+        told(room, number, street(number))
+    if begin == 0:
+        LEARNT[pictures] = room.detector.cameras["cam"].known
+    return end
+
+
+def test_an_empty_street_becomes_valid_after_half_an_hour(room: Room, watcher: Watcher) -> None:
+    """Not before 30 minutes, however many pictures there were."""
+    after = learn(room, 440)
+    assert scene_of(room).valid_share == 0
+    learn(room, 40, after)
+    LEARNT[480] = room.detector.cameras["cam"].known
+    assert scene_of(room).valid_share > 0.95
+    ground = scene_of(room).ground
+    assert ground is not None
+    assert np.abs(ground.colour.astype(int) - street(0)).mean() < 5
+    assert not watcher.said
+
+
+@pytest.mark.parametrize("minutes", [2, 32])
+def test_who_walks_in_and_stands_stays_masked(room: Room, watcher: Watcher, minutes: int) -> None:
+    """Found while they walk, missed as they stand: masked for as long as they are there, and then gone at once."""
+    number = learn(room, minutes * 60 // GAP_S)
+    watcher.said = [("person", BOX, 0.5)]
+    told(room, number, with_block(street(number)))
+    watcher.said = []
+    room.store.pictures.clear()
+    for later in range(number + 1, number + 1 + 600 // GAP_S):
+        told(room, later, with_block(street(later)))
+    pictures = list(shown(room))
+    assert len(pictures) > 15
+    assert not any(is_red(picture) for picture in pictures)
+    assert all(picture[60, 70].tolist() == pytest.approx([FILL] * 3, abs=6) for picture in pictures)
+    ground = scene_of(room).grounds[Light.DAY]
+    assert not is_red(ground.colour)
+    room.store.pictures.clear()
+    learn(room, 12, number + 1000)
+    assert np.abs(list(shown(room))[-1].astype(int)[50:80, 64:76] - street(0)[50:80, 64:76]).mean() < 12
+
+
+def test_who_comes_in_unseen_stays_masked_where_the_ground_is_valid(room: Room, watcher: Watcher) -> None:
+    """Never found by any first pass, standing from one picture to the next: what differs from the ground is masked."""
+    number = learn(room, 480)
+    room.store.pictures.clear()
+    for later in range(number, number + 300 // GAP_S):
+        told(room, later, with_block(street(later)))
+    assert not any(is_red(picture) for picture in shown(room))
+    assert not watcher.said
+
+
+def test_what_is_nobody_is_explained_after_a_minute(room: Room, watcher: Watcher) -> None:
+    """A bag that is left shows once it has lain still for 60 s and no look into it finds anybody."""
+    watcher.close_score = 0.01
+    number = learn(room, 480)
+    room.store.pictures.clear()
+    when: list[float] = []
+    for later in range(number, number + 120 // GAP_S):
+        room.store.pictures.clear()
+        told(room, later, with_block(street(later)))
+        if any(is_red(picture) for picture in shown(room)):
+            when.append((later - number) * GAP_S)
+    assert 60 <= when[0] <= 84
+    assert not scene_of(room).stood.unexplained.any()
+
+
+def test_a_thing_is_named_at_once_and_cut_out_later(room: Room, watcher: Watcher) -> None:
+    """A car that parks is in the observation with its age; its region waits until it is explained."""
+    watcher.close_score = 0.01
+    number = learn(room, 480)
+    watcher.said = [("car", BOX, 0.7)]
+    named_s, cut_s = [], []
+    for later in range(number, number + 120 // GAP_S):
+        result = room.detector.handle(frame(later, with_block(street(later))), CAMERA)
+        seen = next(one.message.seen for one in result.records if one.topic == "observations")  # type: ignore[union-attr] # an Observation
+        if any(thing.place_id for thing in seen.things):
+            named_s.append((later - number) * GAP_S)
+        if any(one.topic == "regions" and one.message.source.place_id for one in result.records):  # type: ignore[union-attr] # a Region
+            cut_s.append((later - number) * GAP_S)
+    assert named_s[0] <= 2 * GAP_S
+    assert cut_s[0] >= 60
+
+
+def test_a_light_that_goes_on_does_not_show_who_stands(room: Room, watcher: Watcher) -> None:
+    """The ground is kept through a common brightening; through a change of light mode who stood there stays masked."""
+    number = learn(room, 480)
+    room.store.pictures.clear()
+    for later in range(number, number + 20):
+        told(room, later, with_block(street(later)))
+    for later in range(number + 20, number + 40):
+        told(room, later, with_block(street(later, light=25)))
+    for later in range(number + 40, number + 60):
+        told(room, later, (with_block(street(later)) * 0.36).astype(np.uint8))
+    assert not any(is_red(picture) for picture in shown(room))
+    assert set(scene_of(room).grounds) == {Light.DAY, Light.LAMPS}
+    assert not watcher.said
+
+
+def test_a_nudged_camera_starts_anew(room: Room, watcher: Watcher) -> None:
+    """Another view that persists is another scene: nothing of the old ground is kept, nothing vouched for."""
+    number = learn(room, 480)
+    for later in range(number, number + 20):
+        told(room, later, np.roll(street(later), 40, axis=1))
+        assert scene_of(room).valid_share == 0
+    ground = scene_of(room).ground
+    assert ground is not None
+    assert ground.began_ns > START + number * GAP_S * NS
+    assert not watcher.said
+
+
+def test_another_size_starts_anew(room: Room, watcher: Watcher) -> None:
+    """A stream of another size has another ground."""
+    learn(room, 10)
+    large = cv2.resize(street(0), (320, 240)).astype(np.uint8)
+    told(room, 20, large)
+    assert scene_of(room).frame_hw == (240, 320)
+    assert not watcher.said
+
+
+def view(picture: Street, at_s: float) -> View:
+    """Return a picture as the gate takes it."""
+    return View(picture, small_luma(picture), START + round(at_s * NS))
+
+
+def sample(of: View, *masks: tuple[int, int, int, int], are_people: bool = True) -> Sample:
+    """Return what the gate found in a picture."""
+    mask = np.zeros(of.frame_hw, np.bool_)
+    for left, top, right, bottom in masks:
+        mask[top:bottom, left:right] = True
+    grid = coarse(mask)
+    return Sample(of.at_ns, of.frame_hw, of.luma, grid, None, grid if are_people else np.zeros_like(grid))
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    boxes=st.lists(
+        st.tuples(st.integers(0, 100), st.integers(0, 70), st.integers(4, 50), st.integers(4, 40)),
+        min_size=1,
+        max_size=3,
+    ),
+    seed=st.integers(0, 1000),
+)
+def test_nothing_under_a_mask_is_learnt(boxes: list[tuple[int, int, int, int]], seed: int) -> None:
+    """Two runs that differ under the masks alone learn the same ground, byte by byte."""
+    masks = [(left, top, left + width, top + height) for left, top, width, height in boxes]
+    grounds = []
+    for hidden in (0, 1):
+        ground = Ground.empty(small_luma(street(0)), HW, START, 0)
+        for number in range(4):
+            picture = street(seed + number)
+            noise = np.random.default_rng(hidden).integers(0, 255, picture.shape, np.uint8)
+            for left, top, right, bottom in masks:
+                picture[top:bottom, left:right] = noise[top:bottom, left:right]
+            now = view(picture, number)
+            scene = Scene(HW, Light.DAY, {Light.DAY: ground}, ripe_min=0)
+            scene = replace(scene, still=Scene().seen(now).scene.still)
+            ground = scene.after(now, sample(now, *masks), NO_BOXES).grounds[Light.DAY]
+        grounds.append(ground)
+    for name in ("grey", "count", "found", "first_min", "ripe", "colour"):
+        if name == "grey":
+            known = grounds[0].count > 0
+            assert np.array_equal(grounds[0].grey[known], grounds[1].grey[known])
+        elif name == "colour":
+            assert np.array_equal(grounds[0].colour, grounds[1].colour)
+        else:
+            assert np.array_equal(getattr(grounds[0], name), getattr(grounds[1], name)), name
+
+
+def test_where_somebody_is_found_as_often_as_not_nothing_fills() -> None:
+    """A bench where somebody is found every third time is no ground, though it was sighted often enough."""
+    scene = Scene(ripe_min=0)
+    for number in range(90):
+        now = view(street(number), number * 4)
+        masks = [PERSON] if number % 3 else []
+        scene = scene.seen(now).scene.after(now, sample(now, *masks), NO_BOXES)
+    ground = scene.ground
+    assert ground is not None
+    assert ground.count[65, 70] >= SIGHTINGS
+    assert not ground.ripe[65, 70]
+    assert ground.ripe[10, 10]
+
+
+def test_tallies_and_times_never_overflow() -> None:
+    """Months of pictures keep their proportions, and what is fresh ripens as it did on the first day."""
+    ground = Ground.empty(small_luma(street(0)), HW, START)
+    everywhere = np.ones(HW, np.bool_)
+    nobody = np.zeros(HW, np.bool_)
+    somebody = nobody.copy()
+    somebody[:60] = True
+    for number in range(700):
+        picture = street(number % 7)
+        is_found = number % 5 == 0
+        ground = ground.with_people(somebody if is_found else nobody)
+        free = everywhere & ~somebody if is_found else everywhere
+        ground = ground.learnt(picture, small_luma(picture), free, START + number * 3_600 * NS * 3)
+    assert ground.ripe.all()
+    assert ground.found[0, 0] > 0
+    at_ns = START + 700 * 3_600 * NS * 3
+    again = ground.replaced(street(1), small_luma(street(1)), somebody, at_ns)
+    assert not again.ripe[:60].any()
+    for number in range(140):
+        again = again.learnt(street(number), small_luma(street(number)), everywhere, at_ns + number * 60 * NS)
+    assert again.ripe[30, 30]
+
+
+def test_small_of_covers_every_pixel_that_a_cell_touches() -> None:
+    """Whatever the proportion of picture and small copy, no masked pixel is left out."""
+    for frame_hw in ((360, 640), (1080, 1920), (131, 517), (120, 160)):
+        mask = np.zeros(frame_hw, np.bool_)
+        mask[50:77, 31:90] = True
+        bgr = np.zeros((*frame_hw, 3), np.uint8)
+        bgr[mask] = 255
+        small = small_luma(bgr)
+        covered = small_of(coarse(mask), frame_hw, small.shape)
+        eroded = cv2.dilate(covered.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0  # the copy is smoothed by 3x3
+        assert eroded[small > 0].all()
+
+
+def test_lights_are_told_apart_and_do_not_flicker() -> None:
+    """By day, by lamps, in infrared; near a bound the light that was holds on."""
+    day = street(0)
+    lamps = (day // 3).astype(np.uint8)
+    grey = np.repeat(cv2.cvtColor(day, cv2.COLOR_BGR2GRAY)[..., None], 3, axis=2).astype(np.uint8)
+    assert [light(one) for one in (day, lamps, grey)] == [Light.DAY, Light.LAMPS, Light.INFRARED]
+    dusk = (day * (60 / np.median(small_luma(day)))).astype(np.uint8)
+    assert (light(dusk, Light.DAY), light(dusk, Light.LAMPS)) == (Light.DAY, Light.LAMPS)
+
+
+def light(picture: Street, before: Light | None = None) -> Light:
+    """Return how a picture is lit."""
+    return light_of(picture, small_luma(picture), before)
+
+
+def test_a_large_picture_is_kept_smaller() -> None:
+    """What a camera's ground costs is bounded, whatever its size."""
+    assert colour_hw((360, 640)) == (360, 640)
+    height, width = colour_hw((2160, 3840))
+    assert height * width <= 1280 * 720 * 1.01
