@@ -14,6 +14,7 @@ from lamplight.rule.v1 import rule_pb2, rule_pb2_grpc
 from lamplight_contracts.selectors import selects
 from lamplight_kit.errors import BadInput, Problem
 
+from lamplight_cli import many
 from lamplight_cli.adapters.calls import call, calling
 from lamplight_cli.files.cameras import CamerasFile, read_cameras
 from lamplight_cli.files.destinations import DestinationsFile, read_destinations
@@ -123,11 +124,11 @@ def _unsaid(warnings: Sequence[str], said: Sequence[str]) -> Sequence[str]:
 
 
 def apply_cameras(file: CamerasFile, where: Where) -> Sequence[camera_pb2.Camera]:
-    """Return the cameras of the file as they are in force."""
+    """Write the cameras of the file that are not so yet; return all of them."""
     with _at_lines(file.document), calling("ingest", where.service("ingest"), where.token) as channel:
         stub = camera_pb2_grpc.CameraServiceStub(channel)
-        answer = call(stub.ApplyCameras, camera_pb2.ApplyCamerasRequest(cameras=file.cameras))
-        return list(answer.cameras)
+        many.carry_out(stub, many.difference(stub, file.cameras, prune=False), lambda *_: None)
+        return list(file.cameras)
 
 
 def apply_rules(file: RulesFile, where: Where) -> tuple[Sequence[rule_pb2.Rule], Sequence[str]]:

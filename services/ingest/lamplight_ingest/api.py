@@ -20,6 +20,7 @@ from lamplight_kit.rpc import Role, current_caller, refuse_input
 
 from lamplight_ingest.changes import Changes
 from lamplight_ingest.checks import problems_of
+from lamplight_ingest.differences import difference
 from lamplight_ingest.doors import Doors
 from lamplight_ingest.plan import completed
 
@@ -60,10 +61,15 @@ class CameraApi(camera_pb2_grpc.CameraServiceServicer):
     async def ApplyCameras(
         self, request: camera_pb2.ApplyCamerasRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> camera_pb2.ApplyCamerasResponse:
-        """Check all cameras, then write all of them; INVALID_ARGUMENT names every problem, and nothing is written."""
+        """Check all cameras, then write all of them; INVALID_ARGUMENT names every problem, and nothing is written.
+
+        A dry run writes nothing and tells what would change.
+        """
         problems = problems_of(request.cameras, self._doors)
         if problems:
             await refuse_input(context, BadInput(problems))
+        if request.dry_run:
+            return camera_pb2.ApplyCamerasResponse(changes=[self._change(camera) for camera in request.cameras])
         commands = [self._command(apply_camera=completed(camera)) for camera in request.cameras]
         keys = [camera.id for camera in request.cameras]
         wanted = [self._changes.applied(command.command_id) for command in commands]
@@ -103,6 +109,10 @@ class CameraApi(camera_pb2_grpc.CameraServiceServicer):
     def register(self) -> Callable[[grpc.aio.Server], None]:
         """Return what adds this service to a server."""
         return lambda server: camera_pb2_grpc.add_CameraServiceServicer_to_server(self, server)
+
+    def _change(self, wanted: camera_pb2.Camera) -> camera_pb2.CameraChange:
+        before = self._cameras.get(wanted.id)
+        return difference(before if isinstance(before, camera_pb2.Camera) else None, wanted)
 
     def _command(self, **what: Any) -> command_pb2.Command:
         return command_pb2.Command(

@@ -7,6 +7,7 @@ import re
 import zoneinfo
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from functools import cache
 
 from lamplight.camera.v1 import camera_pb2
 from lamplight_contracts.secrets import has_secret, scrub
@@ -116,8 +117,14 @@ def _sampling(path: str, sampling: camera_pb2.Sampling) -> Problems:
         yield Problem(f"{path}.max_gap_s", f"{sampling.max_gap_s:g}", expected, "make it larger, or min_gap_s smaller")
 
 
+@cache
+def _time_zones() -> frozenset[str]:
+    """Return the names of all zones: looked for on the disk, so once."""
+    return frozenset(zoneinfo.available_timezones())
+
+
 def _time_zone(path: str, name: str) -> Problems:
-    known = zoneinfo.available_timezones()
+    known = _time_zones()
     if name not in known:
         near = get_close_matches(name, sorted(known), 1)
         cure = f"did you mean {near[0]}?" if near else "write UTC, or the name of a place's zone"

@@ -94,8 +94,8 @@ class LiveSource(Protocol):
 class Source(Protocol):
     """Where pictures of one camera come from, by waiting for them; one use: open, read, close.
 
-    `transport` says what receives it (`rtsp`, `http-snapshot`, `http-mjpeg`, `file`, `folder`), `ends` whether its end
-    is its natural end, after which asking again is of no use.
+    `transport` says what receives it (`rtsp`, `http-snapshot`, `http-mjpeg`, `http-hls`, `file`, `folder`), `ends`
+    whether its end is its natural end, after which asking again is of no use.
     """
 
     @property

@@ -149,6 +149,28 @@ def test_nothing_is_written_unless_all_is_right(system: System) -> None:
     assert system.written == []
 
 
+def test_a_dry_run_tells_what_would_change_and_writes_nothing(system: System) -> None:
+    """Added, changed with its fields, unchanged; what the owner fills in is no change, mistakes are told as ever."""
+    system.owner = system.applies
+    system.call("admin").ApplyCameras(request("same", "other"), timeout=10)
+    written = len(system.written)
+    wished = request("same", "other", "new")
+    wished.dry_run = True
+    wished.cameras[1].source = "rtsp://cam.example/2"
+    wished.cameras[1].place.lon = 0
+    changes = system.call("admin").ApplyCameras(wished, timeout=10).changes
+    kinds = camera_pb2.CameraChange
+    assert [(change.camera_id, change.kind, list(change.fields), change.version) for change in changes] == [
+        ("same", kinds.KIND_UNCHANGED, [], 1),
+        ("other", kinds.KIND_CHANGED, ["source", "place"], 1),
+        ("new", kinds.KIND_ADDED, [], 0),
+    ]
+    wished.cameras[2].id = "Bad"
+    with pytest.raises(grpc.RpcError):
+        system.call("admin").ApplyCameras(wished, timeout=10)
+    assert len(system.written) == written
+
+
 def test_a_command_that_nobody_applies_is_told(system: System) -> None:
     """After the time-out, as unavailable, with how many of how many."""
     with pytest.raises(grpc.RpcError) as error:

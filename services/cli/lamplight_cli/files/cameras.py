@@ -1,17 +1,20 @@
-"""cameras.yaml: `version`, `defaults` that every camera takes, and the cameras."""
+"""cameras.yaml: `version`, `defaults` that every camera takes, and the cameras; CSV and GeoJSON stand for the same."""
 
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from lamplight.camera.v1 import camera_pb2
 from lamplight_contracts.secrets import has_secret
 
 from lamplight_cli.files.document import Document, Node, nearest, once
+from lamplight_cli.files.tables import SUFFIXES, read_table
 
 _OF_ALL = (
     "purpose",
@@ -42,12 +45,13 @@ class CamerasFile:
     cameras: Sequence[camera_pb2.Camera]
 
 
-def read_cameras(path: Path) -> CamerasFile:
+def read_cameras(path: Path, ignore: Collection[str] = ()) -> CamerasFile:
     """Read and check the whole file; raises `BadInput` with every mistake in it.
 
-    A source that is a path stands from the file's own folder.
+    A source that is a path stands from the file's own folder. `ignore` names columns of a CSV, or properties of a
+    GeoJSON, that are passed over.
     """
-    document = Document.read(path)
+    document = read_table(path, ignore) if path.suffix.lower() in SUFFIXES else Document.read(path)
     top = document.root.fields(("version", "defaults", "cameras"), ("version", "cameras"))
     if "version" in top:
         top["version"].whole(1, 1)
@@ -74,6 +78,18 @@ def plain_camera(camera_id: str, source: str) -> camera_pb2.Camera:
         retention_days=_RETENTION_DAYS,
         evidence_every_s=_EVIDENCE_EVERY_S,
     )
+
+
+@cache
+def usual() -> Mapping[str, Any]:
+    """Return the fields that a camera has where its file does not say them."""
+    sampling = {"pictures": "keyframes", "min_gap_s": _MIN_GAP_S["keyframes"], "max_gap_s": _MAX_GAP_S}
+    return {
+        "sampling": sampling,
+        "time_zone": "UTC",
+        "retention_days": _RETENTION_DAYS,
+        "evidence_every_s": _EVIDENCE_EVERY_S,
+    }
 
 
 def _camera(node: Node, defaults: Mapping[str, Node], folder: Path) -> camera_pb2.Camera:
@@ -134,9 +150,15 @@ def _labels(node: Node) -> Sequence[str]:
     return [item.words() for item in node.items("a list of labels")]
 
 
+@cache
+def _time_zones() -> frozenset[str]:
+    """Return the names of all zones: looked for on the disk, so once."""
+    return frozenset(zoneinfo.available_timezones())
+
+
 def _time_zone(node: Node) -> str:
     name = node.text("an IANA time zone such as Europe/London")
-    known = zoneinfo.available_timezones()
+    known = _time_zones()
     if name and name not in known:
         near = nearest(name, known)
         node.wrong(

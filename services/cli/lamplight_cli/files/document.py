@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ class Document:
     name: str
     content: Any = None
     problems: list[Problem] = field(default_factory=list)
+    rename: Callable[[str], str] = str
+    """What the user calls the value at a path, where the file is no YAML."""
 
     @classmethod
     def read(cls, path: Path) -> Document:
@@ -66,11 +68,17 @@ class Document:
     def check(self) -> None:
         """Raise `BadInput` with every problem so far, in the order of the file."""
         if self.problems:
-            raise BadInput(tuple(sorted(dict.fromkeys(self.problems), key=lambda problem: problem.line)))
+            named = (replace(each, path=self.rename(each.path)) for each in self.problems)
+            raise BadInput(tuple(sorted(dict.fromkeys(named), key=lambda problem: problem.line)))
 
     def at_lines(self, problems: Sequence[Problem]) -> BadInput:
         """Return what a service found wrong, each at the user's own line."""
-        return BadInput(tuple(replace(each, file=self.name, line=self.line_of(each.path)) for each in problems))
+        return BadInput(
+            tuple(
+                replace(each, file=self.name, line=self.line_of(each.path), path=self.rename(each.path))
+                for each in problems
+            )
+        )
 
     def line_of(self, path: str) -> int:
         """Return the line of a path such as `rules[2].when`, or of as much of it as the file holds."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import av
 from av.bitstream import BitStreamFilterContext
@@ -39,9 +40,9 @@ class Unit:
 
 
 def open_container(
-    address: str, options: Mapping[str, str], open_timeout_s: float, read_timeout_s: float
+    address: str | BinaryIO, options: Mapping[str, str], open_timeout_s: float, read_timeout_s: float
 ) -> InputContainer:
-    """Open `address`; raises PyAV's own errors. No step takes longer than its time-out."""
+    """Open an address, or bytes; raises PyAV's own errors. No step takes longer than its time-out."""
     av.logging.set_level(None)  # libavformat writes addresses, credentials included, into its log
     return av.open(address, mode="r", options={**NO_DECODER, **options}, timeout=(open_timeout_s, read_timeout_s))
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import httpx
 from lamplight_kit.clock import Clock
 
-from lamplight_ingest import bitstream, http_times, multipart
+from lamplight_ingest import bitstream, hls, http_times, multipart
+from lamplight_ingest.adapters.hls import HlsStream
 from lamplight_ingest.adapters.http_client import HttpClient
 from lamplight_ingest.adapters.http_hosts import HttpHosts
 from lamplight_ingest.adapters.secrets import Credentials
@@ -32,8 +33,13 @@ class HttpSource:
         *,
         gap_s: float,
         max_bytes: int,
+        keys_only: bool = True,
     ) -> None:
-        """Prepare; nothing connects until `open`. A picture may take `max_bytes` and three of the hosts' time-outs."""
+        """Prepare; nothing connects until `open`. A picture may take `max_bytes` and three of the hosts' time-outs.
+
+        `keys_only` copies nothing but keyframes of an HLS stream.
+        """
+        self._keys_only = keys_only
         self.transport = "http-snapshot"
         self._client = HttpClient(address, credentials, hosts)
         self._clock = clock
@@ -57,6 +63,13 @@ class HttpSource:
                     turn.end()
                     yield from self._stream(response, delimiter)
                     return
+                url = str(response.url)
+                if response.status_code == httpx.codes.OK and hls.is_playlist(
+                    response.headers.get("content-type", ""), url
+                ):
+                    self.transport = "http-hls"
+                    text = self._client.body(response, hls.MAX_BYTES, "a playlist").decode("utf-8", "replace")
+                    break
                 self.transport = "http-snapshot"
                 asked_to_wait_s = self._asked_to_wait_s(response)
                 picture = self._snapshot(response) if asked_to_wait_s is None else None
@@ -66,6 +79,10 @@ class HttpSource:
                 wait_s = max(wait_s, asked_to_wait_s)
                 self._client.rest(asked_to_wait_s)
             self._client.closed.wait(max(0.0, asked_s + wait_s - time.monotonic()))
+        else:
+            return
+        stream = HlsStream(self._client, self._clock, self._keys_only, self._max_bytes)
+        yield from stream.pictures(text, url)
 
     def close(self) -> None:
         """End with the next picture or time-out."""

@@ -68,6 +68,7 @@ class Sources:
             self.clock,
             gap_s=plan_of(camera.sampling).min_gap_s,
             max_bytes=self.max_picture_bytes,
+            keys_only=keys_only,
         )
 
     def _address(self, camera: camera_pb2.Camera) -> Address:

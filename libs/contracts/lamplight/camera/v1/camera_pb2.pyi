@@ -342,7 +342,7 @@ class CameraState(message.Message):
     """The worker that holds it."""
     transport: builtins.str
     """What receives it: rtsp (our own client), rtsp-libav-tcp or rtsp-libav-udp (libavformat, for a server that ours
-    cannot receive), http-snapshot, http-mjpeg, file, folder.
+    cannot receive), http-snapshot, http-mjpeg, http-hls, file, folder.
     """
     frames_sent: builtins.int
     """Pictures sent to detect in this epoch."""
@@ -380,6 +380,9 @@ class ApplyCamerasRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     CAMERAS_FIELD_NUMBER: builtins.int
+    DRY_RUN_FIELD_NUMBER: builtins.int
+    dry_run: builtins.bool
+    """Check all of them and tell what would change; write nothing."""
     @builtins.property
     def cameras(self) -> containers.RepeatedCompositeFieldContainer[Camera]:
         """Complete cameras; `version` and `last_command_id` are ignored."""
@@ -388,32 +391,100 @@ class ApplyCamerasRequest(message.Message):
         self,
         *,
         cameras: abc.Iterable[Camera] | None = ...,
+        dry_run: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["cameras", b"cameras"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["cameras", b"cameras", "dry_run", b"dry_run"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
 class ApplyCamerasResponse(message.Message):
-    """What was written."""
+    """What was written, or would be."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     CAMERAS_FIELD_NUMBER: builtins.int
+    CHANGES_FIELD_NUMBER: builtins.int
     @builtins.property
     def cameras(self) -> containers.RepeatedCompositeFieldContainer[Camera]:
-        """The cameras as they are now."""
+        """The cameras as they are now; none at a dry run."""
+
+    @builtins.property
+    def changes(self) -> containers.RepeatedCompositeFieldContainer[CameraChange]:
+        """At a dry run what each camera of the request would change, in its order; else none."""
 
     def __init__(
         self,
         *,
         cameras: abc.Iterable[Camera] | None = ...,
+        changes: abc.Iterable[CameraChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["cameras", b"cameras"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["cameras", b"cameras", "changes", b"changes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CameraChange(message.Message):
+    """What one camera of a request changes."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    class _Kind:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[CameraChange._Kind.ValueType], builtins.type):
+        DESCRIPTOR: descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: CameraChange._Kind.ValueType  # 0
+        """Not said."""
+        KIND_ADDED: CameraChange._Kind.ValueType  # 1
+        """There is no such camera yet."""
+        KIND_CHANGED: CameraChange._Kind.ValueType  # 2
+        """Some of its fields would be others."""
+        KIND_UNCHANGED: CameraChange._Kind.ValueType  # 3
+        """It is so already."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """Kinds of changes."""
+
+    KIND_UNSPECIFIED: CameraChange.Kind.ValueType  # 0
+    """Not said."""
+    KIND_ADDED: CameraChange.Kind.ValueType  # 1
+    """There is no such camera yet."""
+    KIND_CHANGED: CameraChange.Kind.ValueType  # 2
+    """Some of its fields would be others."""
+    KIND_UNCHANGED: CameraChange.Kind.ValueType  # 3
+    """It is so already."""
+
+    CAMERA_ID_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    FIELDS_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    camera_id: builtins.str
+    """The camera."""
+    kind: CameraChange.Kind.ValueType
+    """What would become of it."""
+    version: builtins.int
+    """Its version now; 0 where there is none yet."""
+    @builtins.property
+    def fields(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Names of the fields of Camera that would be others; set where it is changed."""
+
+    def __init__(
+        self,
+        *,
+        camera_id: builtins.str = ...,
+        kind: CameraChange.Kind.ValueType = ...,
+        fields: abc.Iterable[builtins.str] | None = ...,
+        version: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["camera_id", b"camera_id", "fields", b"fields", "kind", b"kind", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

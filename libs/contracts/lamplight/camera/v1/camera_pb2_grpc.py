@@ -58,6 +58,7 @@ class CameraServiceServicer:
 
     def ApplyCameras(self, request, context):
         """Check all cameras, then write all of them; answers when they are in force. INVALID_ARGUMENT names every problem.
+        A dry run writes none, and answers what would change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

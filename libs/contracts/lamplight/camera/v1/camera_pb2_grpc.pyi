@@ -36,7 +36,9 @@ class CameraServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CameraServiceAsyncStub: ...
     ApplyCameras: _grpc.UnaryUnaryMultiCallable[_camera_pb2.ApplyCamerasRequest, _camera_pb2.ApplyCamerasResponse]
-    """Check all cameras, then write all of them; answers when they are in force. INVALID_ARGUMENT names every problem."""
+    """Check all cameras, then write all of them; answers when they are in force. INVALID_ARGUMENT names every problem.
+    A dry run writes none, and answers what would change.
+    """
     RemoveCamera: _grpc.UnaryUnaryMultiCallable[_camera_pb2.RemoveCameraRequest, _camera_pb2.RemoveCameraResponse]
     """Remove one camera; NOT_FOUND names the nearest id."""
     ListCameras: _grpc.UnaryUnaryMultiCallable[_camera_pb2.ListCamerasRequest, _camera_pb2.ListCamerasResponse]
@@ -48,7 +50,9 @@ class CameraServiceAsyncStub(CameraServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ApplyCameras: _aio.UnaryUnaryMultiCallable[_camera_pb2.ApplyCamerasRequest, _camera_pb2.ApplyCamerasResponse]  # type: ignore[assignment]
-    """Check all cameras, then write all of them; answers when they are in force. INVALID_ARGUMENT names every problem."""
+    """Check all cameras, then write all of them; answers when they are in force. INVALID_ARGUMENT names every problem.
+    A dry run writes none, and answers what would change.
+    """
     RemoveCamera: _aio.UnaryUnaryMultiCallable[_camera_pb2.RemoveCameraRequest, _camera_pb2.RemoveCameraResponse]  # type: ignore[assignment]
     """Remove one camera; NOT_FOUND names the nearest id."""
     ListCameras: _aio.UnaryUnaryMultiCallable[_camera_pb2.ListCamerasRequest, _camera_pb2.ListCamerasResponse]  # type: ignore[assignment]
@@ -63,7 +67,9 @@ class CameraServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _camera_pb2.ApplyCamerasRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_camera_pb2.ApplyCamerasResponse, _abc.Awaitable[_camera_pb2.ApplyCamerasResponse]]:
-        """Check all cameras, then write all of them; answers when they are in force. INVALID_ARGUMENT names every problem."""
+        """Check all cameras, then write all of them; answers when they are in force. INVALID_ARGUMENT names every problem.
+        A dry run writes none, and answers what would change.
+        """
 
     @_abc_1.abstractmethod
     def RemoveCamera(
