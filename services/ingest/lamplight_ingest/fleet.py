@@ -27,6 +27,7 @@ from lamplight_ingest.run import Around, CameraRun
 LOOK_S = 0.2
 TICK_S = 1.0
 REFRESH_TICKS = 30
+_COMPARED = frozenset({frame_pb2.Verdict.OUTCOME_UNCHANGED, frame_pb2.Verdict.OUTCOME_CHANGED})
 _log = structlog.get_logger()
 
 
@@ -115,6 +116,8 @@ class Fleet:
         run = self._run_of(verdict.camera_id, verdict.epoch)
         if run is not None:
             run.watch.wanting(verdict.wanted_gap_s)
+            if verdict.outcome in _COMPARED:
+                run.watch.learnt(verdict.seq, is_changed=verdict.outcome == frame_pb2.Verdict.OUTCOME_CHANGED)
             is_refused = verdict.outcome == frame_pb2.Verdict.OUTCOME_REFUSED
             if is_refused:
                 run.watch.lost()  # what follows would build on a picture that detect does not have

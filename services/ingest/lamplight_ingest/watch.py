@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 
@@ -27,14 +28,22 @@ from lamplight_ingest.sampler import Choice, Plan, Sampler
 from lamplight_ingest.scrub import scrub
 from lamplight_ingest.timing import stamp
 
+MOST_UNJUDGED = 64
+"""Pictures on whose verdict the sampler waits, at the most."""
+
 
 @dataclass(frozen=True)
 class Counts:
-    """Pictures of this epoch that came, that were made into frames, and times that some were lost before they came."""
+    """Of this epoch: pictures that came, that became frames, that were spared since nothing had happened, and losses.
+
+    `video_bytes` is what came in all, as far as it was counted.
+    """
 
     came: int = 0
     framed: int = 0
     lost: int = 0
+    spared: int = 0
+    video_bytes: int = 0
 
 
 class Watch:
@@ -58,6 +67,7 @@ class Watch:
         self._refusals = Refusals()
         self._gap = False
         self._came_at_ns: int | None = None
+        self._levels: OrderedDict[int, float | None] = OrderedDict()
         self._life = lives.begin(self._now())
         self._source: Source | LiveSource | None = None
         self.counts = Counts()
@@ -143,6 +153,12 @@ class Watch:
         with self._lock:
             self._sampler = self._sampler.wanting(gap_s)
 
+    def learnt(self, seq: int, *, is_changed: bool) -> None:
+        """Detect has compared the picture of frame `seq` with the one before."""
+        with self._lock:
+            if seq in self._levels:
+                self._sampler = self._sampler.judged(self._levels.pop(seq), is_changed=is_changed)
+
     def judged(self, refused_because: str) -> bool:
         """Detect refused a picture for this reason, or took it (empty); tell whether the life's reason changed.
 
@@ -176,16 +192,24 @@ class Watch:
                 self.counts = replace(self.counts, lost=self.counts.lost + 1)
                 self.lost()
             choice, self._sampler = self._sampler.choose(
-                at_ns, is_key=picture.is_key, stands_alone=stands_alone, leads=picture.leads
+                at_ns,
+                is_key=picture.is_key,
+                stands_alone=stands_alone,
+                leads=picture.leads,
+                between_bytes=picture.before_bytes,
             )
             self._interval = self._interval.after(at_ns) if picture.is_key else self._interval
-            self.counts = replace(self.counts, came=self.counts.came + 1)
+            self._count(picture, is_spared=choice is Choice.SPARE)
             self._turn(lives.pictured)
-            if choice is Choice.SKIP:
+            if choice in (Choice.SKIP, Choice.SPARE):
                 return None
             gap, self._gap = self._gap, False
             seq = self.counts.framed
             self.counts = replace(self.counts, framed=seq + 1)
+            if choice is Choice.EXAMINE and picture.before_bytes is not None:
+                self._levels[seq] = self._sampler.examined_level
+                while len(self._levels) > MOST_UNJUDGED:
+                    self._levels.popitem(last=False)
         return frame_pb2.Frame(
             camera_id=self.camera_id,
             epoch=self.epoch,
@@ -200,6 +224,12 @@ class Watch:
             same_as_before=picture.same_as_before,
             examine=choice is Choice.EXAMINE,
             rotation_deg=picture.rotation_deg,
+        )
+
+    def _count(self, picture: Picture, *, is_spared: bool) -> None:
+        counts, size = self.counts, len(picture.data) + (picture.before_bytes or 0)
+        self.counts = replace(
+            counts, came=counts.came + 1, spared=counts.spared + is_spared, video_bytes=counts.video_bytes + size
         )
 
     def _turn(self, step: Callable[[Life, Moment], Life]) -> None:
