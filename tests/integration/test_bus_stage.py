@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
-from lamplight_kit.errors import Stop
+from lamplight_kit.errors import Retry, Stop
 from lamplight_kit.kafka import BusSettings, KafkaOutbox, Outgoing, Stage, create_topics
 from lamplight_kit.kafka.codec import Wire
 from lamplight_kit.kafka.deadletter import drop_letter, list_letters, replay_letter, show_letter
@@ -73,6 +73,37 @@ def test_errors_decide_what_becomes_of_a_message(bus: BusSettings, counting: Mod
     assert [text for key, text in effects.found if key == "key"] == ["a:1", "b:2", "c:3", "retry-1:4", "d:5"]
     (letter,) = list_letters(bus, DEADLETTER)
     assert (letter.error, letter.attempts, letter.offset) == ("refuse-1", 1, texts.index("refuse-1"))
+
+
+def test_the_lag_is_told_while_a_stage_is_stuck_and_is_none_once_all_is_read(
+    bus: BusSettings, counting: ModuleType
+) -> None:
+    """An operator sees how much waits behind a message that is tried again and again; markers are no records."""
+    stuck = threading.Event()
+    stuck.set()
+    handler = counting.Counting()
+    counted = handler.handle
+
+    def handle(batch: Any) -> Any:
+        if stuck.is_set():
+            text = "what it needs is away"
+            raise Retry(text)
+        return counted(batch)
+
+    handler.handle = handle
+    write(bus, counting, said("a"))
+
+    def lag() -> float | None:
+        return REGISTRY.get_sample_value("lamplight_bus_lag", {"stage": "stuck", "topic": "inputs"})
+
+    with running(
+        Stage(bus, "stuck", ["inputs"], handler, state=["counts"], deadletter=DEADLETTER, topics=counting.topics())
+    ):
+        until(lambda: (lag() or 0) >= 1, "one that waits")
+        write(bus, counting, *(said(f"{number}") for number in range(30)))
+        until(lambda: (lag() or 0) >= 31, "all of them wait")
+        stuck.clear()
+        until(lambda: lag() == 0, "nothing waits")
 
 
 def test_a_fault_of_the_handler_ends_the_stage(bus: BusSettings, counting: ModuleType) -> None:

@@ -18,6 +18,7 @@ from enum import StrEnum
 AWAY_FIRST_S, AWAY_MOST_S = 1.0, 30.0
 REFUSED_FIRST_S, REFUSED_MOST_S = 10.0, 300.0
 PICTURES_COME = "pictures come"
+_BUT = ", but detect "
 STEADY_S = 30.0
 """A camera that was live for this long is forgiven its earlier failures."""
 
@@ -89,11 +90,15 @@ def pictured(life: Life, now: Moment) -> Life:
 
 
 def judged(life: Life, refused_because: str) -> Life:
-    """Detect refuses the pictures that come, or, where the reason is empty, takes them: a live camera stays live."""
-    if life.state is not State.LIVE:
+    """Detect refuses the pictures that come, or came last of all; where the reason is empty, it takes them.
+
+    The state stays: a camera is live whose pictures come, and an ended one is over.
+    """
+    if life.state is not State.LIVE and not life.over:
         return life
-    but = f", but detect refuses them: {refused_because}" if refused_because else ""
-    return replace(life, reason=f"{PICTURES_COME}{but}")
+    said = PICTURES_COME if life.state is State.LIVE else life.reason.partition(_BUT)[0]
+    did = "refused its last picture" if life.over else "refuses them"
+    return replace(life, reason=f"{said}{_BUT}{did}: {refused_because}" if refused_because else said)
 
 
 def waited(life: Life, now: Moment, patience_s: float) -> Life:

@@ -166,8 +166,13 @@ class Watch:
         """
         with self._lock:
             self._refusals = self._refusals.after(refused_because)
-            before, self._life = self._life, lives.judged(self._life, scrub(self._refusals.lasting))
+            before, self._life = self._life, self._judged(self._life)
             return before.reason != self._life.reason
+
+    def _judged(self, life: Life) -> Life:
+        """Return `life` with detect's word: what lasts, or, once nothing more comes, what it said last."""
+        why = self._refusals.lasting or (self._refusals.reason if life.over else "")
+        return lives.judged(life, scrub(why))
 
     def look(self, patience_s: float) -> None:
         """Notice silence: call now and then."""
@@ -175,7 +180,7 @@ class Watch:
 
     def end(self, reason: str) -> None:
         """End the camera's life."""
-        self._turn(lambda life, now: lives.ended(life, now, reason))
+        self._turn(lambda life, now: self._judged(lives.ended(life, now, reason)))
 
     def fault(self, name: str) -> None:
         """A fault of our own ended the source; it is told by its name alone."""

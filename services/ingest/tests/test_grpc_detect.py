@@ -246,6 +246,26 @@ def test_a_detect_that_falls_silent_is_left(monkeypatch: pytest.MonkeyPatch) -> 
         until(lambda: detect.streams >= 2)
 
 
+def test_silence_counts_from_what_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cameras that publish a picture a minute lose none to a stream that was idle before."""
+    monkeypatch.setattr(grpc_detect, "SILENCE_S", 1.0)
+    detect = Detect()
+    with serving(detect) as served, streams(served.address) as (sink, told):
+        until(lambda: sink.unready() is None)
+        idle = threading.Event()
+        idle.wait(1.2)
+        detect.go.clear()
+        sink.offer(frame(0))
+        idle.wait(0.05)
+        sink.offer(frame(1, "other"))
+        idle.wait(0.3)
+        detect.go.set()
+        until(lambda: len(detect.frames) == 2)
+        idle.wait(0.2)
+        assert told.dropped_seqs == []
+        assert detect.streams == 1
+
+
 def test_a_caller_that_detect_does_not_know_stays_unready() -> None:
     """And tries again, without an end and without noise."""
     with serving(Detect(), token="another") as served, streams(served.address) as (sink, told):

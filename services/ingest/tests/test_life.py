@@ -111,6 +111,17 @@ def test_an_ended_life_is_over() -> None:
     assert waited(life, moment(1000)) == life
 
 
+def test_an_ended_life_keeps_what_detect_said_of_its_last_picture() -> None:
+    """A file whose picture is broken does not end like a good one, whichever word comes first."""
+    end = lives.ended(after((1, "pictured")), moment(2), "the end")
+    refused = lives.judged(end, "no end marker")
+    assert (refused.state, refused.reason) == (
+        State.GONE,
+        "the end, but detect refused its last picture: no end marker",
+    )
+    assert lives.judged(refused, "").reason == "the end"
+
+
 @given(st.integers(1, 10_000), st.floats(0, 1), st.booleans())
 def test_retries_wait_longer_and_longer_within_bounds(failures: int, roll: float, is_refusal: bool) -> None:
     """Never at once, never longer than the bound, spread over half of it."""

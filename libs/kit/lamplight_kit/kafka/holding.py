@@ -268,12 +268,16 @@ class Holding:
         """Say which partitions wait for another release, or None."""
         return "; ".join(sorted(set(self._blocked.values()))) or None
 
-    def lags(self) -> Mapping[str, int]:
-        """Return how many records wait, by logical topic."""
+    def lags(self, *, is_idle: bool) -> Mapping[str, int]:
+        """Return how many records wait, by logical topic, as of the last fetch; `is_idle`: nothing came to be polled.
+
+        What stands between the end and the last record of an idle partition is a transaction's marker, no record.
+        """
         lags: dict[str, int] = {}
         for place, position in self._positions.items():
             topic = self._bus.logical_topic(place.topic)
-            lags[topic] = lags.get(topic, 0) + max(0, self._joined().end(place) - position)
+            waits = 0 if is_idle and place not in self._blocked else max(0, self._joined().end(place) - position)
+            lags[topic] = lags.get(topic, 0) + waits
         return lags
 
     def probe(self) -> None:

@@ -169,6 +169,7 @@ class Stage:
                 holding.rejoin()
             return
         self._settled_at = time.monotonic()
+        self._tell_lags(is_idle=not polled)
         if polled:
             self._heard_at = began = time.monotonic()
             try:
@@ -184,6 +185,10 @@ class Stage:
             holding.probe()
             self._heard_at = time.monotonic()
         self._reason = None
+
+    def _tell_lags(self, *, is_idle: bool) -> None:
+        for topic, lag in self._holding.lags(is_idle=is_idle).items():
+            metrics.LAG.labels(self.name, topic).set(lag)
 
     def _rest(self) -> None:
         self._stopping.wait(self._pause_s)
@@ -267,8 +272,6 @@ class Stage:
             counts[record.topic] = counts.get(record.topic, 0) + 1
         for topic, count in counts.items():
             metrics.HANDLED.labels(self.name, topic).inc(count)
-        for topic, lag in self._holding.lags().items():
-            metrics.LAG.labels(self.name, topic).set(lag)
         say = _log.info if effects else _log.debug
         say("batch", stage=self.name, messages=len(batch.records), effects=effects, ms=round(seconds * 1000, 1))
 

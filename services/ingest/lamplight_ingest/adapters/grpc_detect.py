@@ -168,7 +168,7 @@ class Link:
                 await self._stream()
                 why: str | None = "ended by detect"
             except (grpc.RpcError, asyncio.InvalidStateError, ConnectionError, TimeoutError) as error:
-                why = error.details() if isinstance(error, grpc.aio.AioRpcError) else type(error).__name__
+                why = error.details() if isinstance(error, grpc.aio.AioRpcError) else str(error) or type(error).__name__
             finally:
                 was_up = self.generation > 0
                 self._down()
@@ -240,6 +240,12 @@ class Link:
                 return time.monotonic() - sent_s
         return 0.0
 
+    def _silent_s(self) -> float:
+        """Return for how long detect has owed an answer without a word: 0 where it owes none, whatever was before."""
+        if not self._unanswered:
+            return 0.0
+        return time.monotonic() - max(self._heard_s, self._unanswered[0][1])
+
     async def _write(self, upwards: _Upwards) -> None:
         while True:
             self._awake.clear()
@@ -253,8 +259,9 @@ class Link:
                 self._streams.sent(frame)
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._awake.wait(), 1.0)
-            if self._unanswered and time.monotonic() - self._heard_s > SILENCE_S:
-                raise ConnectionError
+            if self._silent_s() > SILENCE_S:
+                message = f"{SILENCE_S:g} s without a word from detect found, an answer to a frame expected"
+                raise ConnectionError(message)
 
 
 class _Upwards:
