@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from lamplight_ingest.model import NS_PER_S, Picture
 from lamplight_ingest.rtsp.client import Options
+from lamplight_ingest.rtsp.events import Limits
+from lamplight_ingest.rtsp.parameter_sets import MAX_BYTES
 from lamplight_ingest.rtsp.sei import RECOVERY_NOW, recovery_frames
 from lamplight_ingest.sampler import Choice, Plan, Sampler
 from lamplight_ingest.timing import stamp
@@ -162,3 +164,24 @@ def test_a_wrong_marker_on_a_later_slice_ends_nothing() -> None:
             data += framed(rtp(payload, seq, picture * 9000, marker=True))
             seq += 1
     assert [unit.data for unit in _fed().feed(data).units] == [annex_b(SPS, PPS, KEY, KEY_LATER)] * 3
+
+
+def test_a_flood_of_small_key_pictures_behind_large_sets_is_held_within_bounds() -> None:
+    """Sets go before every key picture: what a read tells is bounded, and the newest of it is kept, after a gap."""
+    limits = Limits(events_bytes=100_000)
+    ids = [format(number + 1, "b") for number in range(60)]
+    large = [int(("0" * (len(one) - 1) + one).ljust(16, "1"), 2).to_bytes(2, "big") for one in ids]
+    data = b"".join(framed(rtp(b"\x68" + one + b"p" * 4000, seq, 0)) for seq, one in enumerate(large))
+    data += b"".join(packets([KEY], 60 + number, 9000 * (number + 1)) for number in range(500))
+    fed = _fed(Options(limits=limits)).feed(data)
+    assert max(len(unit.data) for unit in fed.units) <= MAX_BYTES + len(KEY) + 4 * 65
+    assert sum(len(unit.data) for unit in fed.units) <= limits.events_bytes
+    assert fed.units[0].after_gap
+    assert fed.units[-1].rtp_time == 9000 * 500
+
+
+def test_breaks_between_messages_are_passed_over_at_once() -> None:
+    """However many: some servers send them to keep the connection open."""
+    fed = _fed().feed(b"\r\n" * 100_000 + packets([KEY], 0, 0) + b"\r\n" * 10 + packets([PLAIN], 1, 9000))
+    assert len(fed.units) == 1
+    assert fed.most_held == 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import time
 from collections.abc import Callable
 
 import structlog
@@ -29,6 +30,8 @@ LONGEST_PAUSE_S, SHORTEST_PAUSE_S = 0.4, 0.02
 MUCH_BYTES, LITTLE_BYTES = 96 << 10, 40 << 10
 """A read that brings more than much comes sooner the next time, one that brings less than little later."""
 CLIENT_TICK_S = 1.0
+REST = 20
+"""A link rests so many times as long as it kept the thread busy: who sends endless nonsense gets a twentieth of it."""
 TURN_S = 0.01
 """After so long others on the loop come first: connecting cameras, snapshots."""
 _log = structlog.get_logger()
@@ -103,13 +106,15 @@ class RtspReader:
     def _turn(self, reading: _Reading, buffer: ReadBuffer, now_s: float) -> None:
         if reading.gone:
             return
+        busy_s = time.thread_time()
         try:
             self._read(reading, buffer, now_s)
         except Exception as error:  # noqa: BLE001 - a camera costs only itself: its link ends, the others go on
             _log.exception("fault of our own while reading a stream")
             reading.link.client.broke_off(f"a fault of ingest's own ({type(error).__name__}); its log tells more")
         if not reading.link.client.is_over:
-            heapq.heappush(self._due, (now_s + reading.pause_s, next(self._count), reading))
+            rest_s = max(reading.pause_s, REST * (time.thread_time() - busy_s))
+            heapq.heappush(self._due, (now_s + rest_s, next(self._count), reading))
         if events := reading.link.client.take_events():
             reading.tell(events)
 

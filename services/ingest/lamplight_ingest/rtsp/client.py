@@ -29,8 +29,8 @@ from lamplight_ingest.rtsp.track import Track
 
 _DOLLAR, _FRAME_BYTES = 0x24, 4
 _BREAKS = b"\r\n"
+_BREAK_RUN = re.compile(rb"[\r\n]+")
 _WORD_BYTES = 20
-_BEGINS = re.compile(rb"[$A-Z]")
 _MESSAGE = re.compile(rb"RTSP/\d\.|[A-Z][A-Z_]{2,17} ")
 _MAY_BECOME = re.compile(rb"RTSP/\d?|[A-Z][A-Z_]{0,17}")
 _AMID_GARBAGE = (
@@ -42,6 +42,18 @@ _AMID_GARBAGE = (
     b"ANNOUNCE ",
     b"REDIRECT ",
 )
+
+
+_LONGEST_WORD = max(map(len, _AMID_GARBAGE))
+
+
+def _beginnings(channels: tuple[int, int] | None) -> re.Pattern[bytes]:
+    """Return what finds, amid garbage, where a message or a packet on one of `channels` may begin."""
+    words = [re.escape(word) for word in _AMID_GARBAGE]
+    if channels is not None:
+        known = b"".join(re.escape(bytes([channel])) for channel in channels if channel < 256)
+        words.append(rb"\$[" + known + rb"]..[\x80-\xbf]")  # RTP's and RTCP's version is 2
+    return re.compile(b"|".join(words), re.DOTALL)
 
 
 def _anywhere(_: Target) -> str | None:
@@ -79,6 +91,9 @@ class RtspClient:
         self._track: Track | None = None
         self._events: list[Event] = []
         self._garbage = 0
+        self._beginnings = _beginnings(None)
+        self._events_bytes = 0
+        self._dropped = False
         self._in_step = True
         self._told_playing = False
         self._moved = target
@@ -124,7 +139,7 @@ class RtspClient:
         """Return what has happened since the last call."""
         if not self._events:
             return []
-        events, self._events = self._events, []
+        events, self._events, self._events_bytes = self._events, [], 0
         return events
 
     def receive(self, buffer: bytearray, end: int, now_s: float) -> int:
@@ -166,7 +181,8 @@ class RtspClient:
         if first == _DOLLAR:
             return self._frame(buffer, at, end)
         if first in _BREAKS and self._in_step:
-            return at + 1
+            run = _BREAK_RUN.match(buffer, at, end)
+            return run.end() if run else at + 1
         is_message = self._is_message(bytes(buffer[at : min(end, at + _WORD_BYTES)]))
         if is_message is None:
             return at
@@ -231,20 +247,30 @@ class RtspClient:
                 keys_only=self._options.keys_only,
                 max_bytes=self._limits.picture_bytes,
             )
+            self._beginnings = _beginnings(agreed.channels)
         if agreed is not None and self._dialogue.is_playing and not self._told_playing:
             self._told_playing = True
             self._events.append(Playing(agreed.video.codec.name, agreed.video.clock_hz))
 
     def _unit(self, unit: AccessUnit) -> None:
+        """Tell of a picture; of more than may be held until somebody takes them, the newest from a key one on."""
+        if self._events_bytes + len(unit.data) > self._limits.events_bytes or len(self._events) >= self._limits.events:
+            self._events = [event for event in self._events if not isinstance(event, AccessUnit)]
+            self._events_bytes, self._dropped = 0, True
+        if self._dropped and not unit.is_key:
+            return
+        if self._dropped:
+            unit, self._dropped = replace(unit, after_gap=True), False
         self._events.append(unit)
+        self._events_bytes += len(unit.data)
 
     def _nonsense(self, buffer: bytearray, at: int, end: int) -> int:
         """Step over what is neither message nor packet, to where either may begin; bounded."""
         if self._in_step and self._track is not None:
             self._track.lose()
         self._in_step = False
-        found = _BEGINS.search(buffer, at + 1, end)
-        stop = found.start() if found else end
+        found = self._beginnings.search(buffer, at + 1, end)
+        stop = found.start() if found else max(at + 1, end - _LONGEST_WORD + 1)
         self._garbage += stop - at
         if self._garbage > self._limits.garbage_bytes:
             raise SessionError(Fault.AWAY, f"{self._garbage} bytes found that are no RTSP; look at the source")

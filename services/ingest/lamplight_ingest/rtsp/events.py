@@ -88,8 +88,10 @@ class Limits:
     headers: int = 100
     body_bytes: int = 64 << 10
     output_bytes: int = 64 << 10
-    garbage_bytes: int = 1 << 20
+    garbage_bytes: int = 256 << 10
     picture_bytes: int = 16 << 20
+    events_bytes: int = 32 << 20
+    events: int = 4096
     moves: int = 3
     reply_s: float = 10.0
 

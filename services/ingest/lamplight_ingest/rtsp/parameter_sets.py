@@ -7,6 +7,8 @@ from lamplight_ingest.rtsp.nal import START, Codec
 
 MAX_SET_BYTES = 8 << 10
 MAX_SETS = 64
+MAX_BYTES = 32 << 10
+"""Of all sets together: they go before every key picture, however small it is."""
 _HEAD_BYTES = 160  # an id lies within the first bytes of a set
 _H264_SPS, _H264_PPS = 7, 8
 _HEVC_SPS, _HEVC_PPS = 33, 34
@@ -32,6 +34,9 @@ class ParameterSets:
             return
         key = (kind, set_id(self._codec, nal))
         if self._sets.get(key) == nal or (key not in self._sets and len(self._sets) >= MAX_SETS):
+            return
+        others = sum(map(len, self._sets.values())) - len(self._sets.get(key, b""))
+        if others + len(nal) > MAX_BYTES:
             return
         self._sets[key] = nal
         self.annex_b = b"".join(START + self._sets[each] for each in sorted(self._sets))

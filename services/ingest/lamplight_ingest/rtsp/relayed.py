@@ -29,6 +29,7 @@ class Heard:
         self._source = b";source=" + source.encode()
         self._held = bytearray()
         self._passing = 0
+        self._searched = 0
 
     def feed(self, data: bytes) -> bytes:
         """Take more; return what may be passed on. Raises `Unfit`."""
@@ -52,7 +53,8 @@ class Heard:
         return bytes(done)
 
     def _head(self) -> bytes | None:
-        end = _END_OF_HEAD.search(self._held, 0, MAX_HEAD_BYTES)
+        end = _END_OF_HEAD.search(self._held, self._searched, MAX_HEAD_BYTES)
+        self._searched = 0 if end else max(0, len(self._held) - 3)  # an end may be cut in two
         if end is None:
             if len(self._held) >= MAX_HEAD_BYTES:
                 text = f"more than {MAX_HEAD_BYTES} bytes of headers"
