@@ -14,7 +14,7 @@ from lamplight_detect.detections import Detections
 from lamplight_detect.gate import Gate, GateClosed, Policy, Recent, RedactedPicture, Released, Sample, Source, View, cut
 from lamplight_detect.gate.masks import FILL, covered, painted, redact
 from lamplight_detect.gate.motion import coarse, fine, moving
-from lamplight_detect.gate.people import kept, tiles
+from lamplight_detect.gate.people import in_tiles, kept, tiles
 from lamplight_detect.models.finder import ModelFault
 from lamplight_detect.testing import Room, Said, SaidFinder, detections, noise
 from lamplight_kit.seal import verify
@@ -62,9 +62,10 @@ def test_a_redacted_picture_cannot_be_drawn_on(room: Room) -> None:
         ([("person", (40, 30, 52, 60), 0.11)], (39, 27, 53, 63)),
         ([("person", (40, 30, 60, 90), 0.5), ("bicycle", (35, 60, 80, 100), 0.2)], (35, 60, 80, 100)),
         ([("person", (40, 30, 60, 90), 0.5), ("suitcase", (54, 60, 75, 95), 0.2)], (54, 60, 75, 95)),
-        ([("car", (40, 40, 100, 80), 0.16)], (40, 54, 100, 82)),
+        ([("car", (40, 40, 60, 55), 0.16)], (40, 46, 60, 55)),
+        ([("car", (40, 40, 100, 80), 0.31)], (40, 54, 100, 82)),
     ],
-    ids=["person", "small person", "what is ridden", "what is carried", "plate"],
+    ids=["person", "small person", "what is ridden", "what is carried", "small plate", "plate"],
 )
 def test_what_must_not_be_seen_is_solid(room: Room, said: list[Said], box: tuple[int, int, int, int]) -> None:
     """People from low scores on, what goes with them, and a band on each vehicle, with their margins."""
@@ -93,6 +94,97 @@ def test_a_large_faint_box_is_not_believed(room: Room) -> None:
     sizes = [((0, 0, 10, 20), 0.11), ((0, 0, 30, 60), 0.11), ((0, 0, 50, 110), 0.19), ((0, 0, 100, 60), 0.34)]
     found = detections(THINGS, [("person", box, score) for box, score in sizes])
     assert kept(found, HW, Policy()).tolist() == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [("bus", (20, 20, 120, 100), 0.39)],
+        [("airplane", (0, 0, 70, 60), 0.29)],
+        [("person", (40, 30, 50, 50), 0.5), ("bicycle", (42, 20, 112, 100), 0.6)],
+        [("person", (40, 30, 60, 90), 0.19), ("bicycle", (55, 60, 95, 110), 0.6)],
+        [("person", (40, 30, 60, 90), 0.5), ("bicycle", (50, 50, 110, 100), 0.29)],
+    ],
+    ids=["a house", "a street", "too large to ride", "a faint rider", "a faint bicycle"],
+)
+def test_what_is_large_and_faint_shows_beside_the_people(room: Room, said: list[Said]) -> None:
+    """Houses that pass faintly for buses have no band; bicycles go with somebody sure who is of their size."""
+    room.things.said = said
+    assert not released(room, noise()).picture.mask[80:100, 65:95].any()
+
+
+def test_a_large_face_must_be_surer(room: Room) -> None:
+    """An animal's head that fills the view passes faintly for a face."""
+    room.faces.said = [("", (40, 40, 80, 75), 0.49)]
+    assert released(room, noise()).picture.masked_share == 0
+    room.faces.said = [("", (40, 40, 80, 75), 0.51)]
+    assert released(room, noise()).picture.masked_share > 0
+
+
+class TiledFinder(SaidFinder):
+    """Says nothing of the whole picture, and `in_tile` of each tile."""
+
+    in_tile: list[Said]
+
+    def find(self, picture: NDArray[np.uint8], at_least: float) -> Detections:
+        """Return what the picture is said to hold."""
+        is_whole = max(picture.shape[:2]) == max(HW)
+        return Detections.none() if is_whole else detections(self.manifest, self.in_tile).at_least(at_least)
+
+
+@pytest.mark.parametrize(
+    ("box", "score", "is_kept"),
+    [
+        ((10, 10, 20, 30), 0.11, True),
+        ((10, 10, 30, 50), 0.34, False),
+        ((10, 10, 30, 50), 0.36, True),
+        ((84, 10, 94, 30), 0.24, False),
+        ((84, 10, 94, 30), 0.26, True),
+        ((0, 10, 10, 30), 0.24, False),
+    ],
+    ids=["small", "medium", "medium and sure", "cut", "cut and sure", "at another edge"],
+)
+def test_a_tile_is_believed_less_of_what_it_shows_no_better(
+    room: Room, box: tuple[int, int, int, int], score: float, *, is_kept: bool
+) -> None:
+    """People who are not small, or whom an inner edge of the tile cuts, must be surer; the picture's own edge cuts all.
+
+    The finder says the same of each of four tiles; the one whose outer edge the box is at takes it at any score.
+    """
+    finder = TiledFinder(THINGS)
+    finder.in_tile = [("person", box, score)]
+    found = in_tiles(finder, noise(), Policy())
+    inner = {84: 2, 0: 2}.get(box[0], 0)
+    assert len(found) == (4 if is_kept else inner)
+
+
+class TurnedFinder(SaidFinder):
+    """Says of upright pictures nothing, of pictures turned by a quarter `turned`, of tiles `in_tile`; counts itself."""
+
+    turned: list[Said]
+    in_tile: list[Said]
+    asked = 0
+
+    def find(self, picture: NDArray[np.uint8], at_least: float) -> Detections:
+        """Return what the picture is said to hold."""
+        self.asked += 1
+        said = {HW: [], HW[::-1]: self.turned}.get((picture.shape[0], picture.shape[1]), self.in_tile)
+        return detections(self.manifest, said).at_least(at_least)
+
+
+@pytest.mark.parametrize(
+    ("turned", "calls"),
+    [([], 9), ([("person", (10, 10, 40, 90), 0.34)], 9), ([("person", (10, 10, 40, 90), 0.36)], 13)],
+    ids=["nothing", "faint", "one turn"],
+)
+def test_a_turn_is_searched_in_tiles_where_something_speaks_for_it(room: Room, turned: list[Said], calls: int) -> None:
+    """Upright: whole, tiles, mirrored; each turn: whole; tiles in the turn that is likelier than the others."""
+    finder = TurnedFinder(THINGS)
+    finder.turned, finder.in_tile = turned, []
+    gate = Gate(finder, room.faces, Policy())
+    seen = view(noise())
+    gate.release(seen, gate.look(seen), Recent())
+    assert finder.asked == calls
 
 
 def test_tiles_cover_the_picture_and_overlap() -> None:

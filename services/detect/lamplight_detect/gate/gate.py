@@ -21,7 +21,7 @@ from lamplight_detect.gate.picture import GateClosed, RedactedPicture
 from lamplight_detect.gate.plates import bands, bands_of
 from lamplight_detect.gate.policy import Policy
 from lamplight_detect.gate.poses import TURNS, Pose, Turns, proportioned
-from lamplight_detect.gate.search import InPose, grown_faces, plates, voted
+from lamplight_detect.gate.search import InPose, plates, voted
 from lamplight_detect.models.finder import Finder, ModelFault, believable
 
 Answer = TypeVar("Answer")
@@ -107,7 +107,9 @@ class Gate:
         manifest, policy = self.things.manifest, self.policy
         boxes = {
             "person": people_boxes(whole, manifest, view.frame_hw, policy),
-            "plate": np.concatenate([bands(whole, manifest, policy), bands_of(standing_vehicles, policy)]),
+            "plate": np.concatenate(
+                [bands(whole, manifest, view.frame_hw, policy), bands_of(standing_vehicles, policy)]
+            ),
         }
         return _sample(view, covered(view.frame_hw, boxes, self._motion(view, recent)), boxes)
 
@@ -143,20 +145,32 @@ class Gate:
         hw, policy, manifest = view.frame_hw, self.policy, self.things.manifest
         upright = self._searched(view, Pose(), whole)
         wanted = recent.turns.wanted(policy.turned_first, policy.turned_every)
-        turned = [self._searched(view, Pose(turn)) for turn in TURNS if turn in wanted]
+        glimpsed = [self._glimpsed(view, Pose(turn)) for turn in TURNS if turn in wanted]
+        turns = voted(recent.turns, {0: whole} | {one.pose.turns: one.things for one in glimpsed}, manifest)
+        turned = [self._turned(view, one, turns) for one in glimpsed]
         poses = [upright, *(self._searched(view, pose) for pose in proportioned(hw)), *turned]
-        turns = voted(recent.turns, [upright, *turned], manifest)
         is_alone = recent.held(view.at_ns, hw, policy) is None
         if is_alone:
             poses.append(self._second(view))
         boxes = {
             "person": np.concatenate([one.people(manifest, hw, turns, policy) for one in poses]),
-            "face": np.concatenate([one.pose.back(grown_faces(one.faces, policy), hw) for one in poses]),
+            "face": np.concatenate([one.faces_back(hw, policy) for one in poses]),
             "plate": np.concatenate([plates(poses, turns, manifest, hw, policy), bands_of(standing_vehicles, policy)]),
         }
         motion = self._motion(view, recent)
         sample = _sample(view, covered(hw, boxes, motion), boxes, turns)
         return Searched(view, upright.things, boxes, motion, sample, turns, is_alone, _HAND)
+
+    def _glimpsed(self, view: View, pose: Pose) -> InPose:
+        """Look at the whole of `view` in `pose`, once: enough to tell how a camera hangs."""
+        shown = pose.shown(view.bgr)
+        hw = shown.shape[0], shown.shape[1]
+        return InPose(pose, hw, believable(self.things.find(shown, self.policy.whole_score), hw), Detections.none())
+
+    def _turned(self, view: View, glimpsed: InPose, turns: Turns) -> InPose:
+        """Search all of `view` in a turned pose where the camera hangs so, or may; else what was glimpsed must do."""
+        hangs_so = glimpsed.pose.turns in {turns.sure, turns.likely if turns.sure is None else None}
+        return self._searched(view, glimpsed.pose, glimpsed.things) if hangs_so else glimpsed
 
     def _searched(self, view: View, pose: Pose, whole: Detections | None = None) -> InPose:
         """Search `view` in `pose`: the whole (unless it was seen already), the tiles, and for faces."""

@@ -7,11 +7,14 @@ from lamplight_kit.onnx import Kind, Manifest
 from numpy.typing import NDArray
 
 from lamplight_detect.detections import Boxes, Detections, area, grown, intersection
+from lamplight_detect.gate.plates import sure_for_size
 from lamplight_detect.gate.policy import Policy
 from lamplight_detect.models.finder import Finder, believable
 from lamplight_detect.models.letterbox import Bgr
 
 RIDDEN = frozenset({"bicycle", "motorcycle"})
+CUT_PX = 3
+"""A box that ends so near an inner edge of its tile may go on behind it."""
 
 
 def tiles(frame_hw: tuple[int, int], overlap: float) -> list[tuple[slice, slice]]:
@@ -28,21 +31,37 @@ def tiles(frame_hw: tuple[int, int], overlap: float) -> list[tuple[slice, slice]
 def in_tiles(finder: Finder, picture: Bgr, policy: Policy) -> Detections:
     """Return what the tiles show: small boxes only, since a large one is cut by its tile and found in the whole.
 
-    Ground and walls pass for parts of vehicles in a tile, so that vehicles must be surer there.
+    Ground and walls pass for parts of vehicles and people in a tile, so that vehicles must be surer there, and people
+    that are not small or that an inner edge cuts: the whole or the next tile shows them better.
     """
-    height, width = picture.shape[:2]
-    parts = []
-    for rows, columns in tiles((height, width), policy.tile_overlap):
-        part = picture[rows, columns]
-        found = believable(finder.find(part, policy.tile_score), (part.shape[0], part.shape[1]))
-        moved = found.boxes_xyxy + np.array([columns.start, rows.start] * 2, np.float32)
-        parts.append(Detections(moved, found.scores, found.class_ids))
+    frame_hw = picture.shape[0], picture.shape[1]
+    parts = [_in_tile(finder, picture, tile, policy) for tile in tiles(frame_hw, policy.tile_overlap)]
     found = Detections.joined(parts)
-    small = area(found.boxes_xyxy) < policy.tile_max_share * height * width
+    small = area(found.boxes_xyxy) < policy.tile_max_share * frame_hw[0] * frame_hw[1]
     classes = finder.manifest.classes
     vehicles = [index for index in finder.manifest.indices(Kind.VEHICLE) if classes[index].name not in RIDDEN]
     faint = np.isin(found.class_ids, vehicles) & (found.scores < policy.tile_vehicle_score)
     return found.where(small & ~faint)
+
+
+def _in_tile(finder: Finder, picture: Bgr, tile: tuple[slice, slice], policy: Policy) -> Detections:
+    """Return what one tile shows, in the picture's own pixels."""
+    rows, columns = tile
+    height, width = picture.shape[:2]
+    part = np.ascontiguousarray(picture[rows, columns])
+    found = believable(finder.find(part, policy.tile_score), (part.shape[0], part.shape[1]))
+    moved = found.boxes_xyxy + np.array([columns.start, rows.start] * 2, np.float32)
+    left, top, right, bottom = moved.T
+    is_cut = ((columns.start > 0) & (left <= columns.start + CUT_PX)) | (
+        (columns.stop < width) & (right >= columns.stop - CUT_PX)
+    )
+    is_cut |= ((rows.start > 0) & (top <= rows.start + CUT_PX)) | (
+        (rows.stop < height) & (bottom >= rows.stop - CUT_PX)
+    )
+    is_small = area(moved) < policy.small_share * height * width
+    needed = np.where(is_small, policy.tile_score, policy.tile_medium_score) + policy.tile_cut_surer * is_cut
+    is_person = np.isin(found.class_ids, finder.manifest.indices(Kind.PERSON))
+    return Detections(moved, found.scores, found.class_ids).where(~is_person | (found.scores >= needed))
 
 
 def kept(found: Detections, frame_hw: tuple[int, int], policy: Policy) -> NDArray[np.bool_]:
@@ -65,16 +84,28 @@ def people_boxes(found: Detections, manifest: Manifest, frame_hw: tuple[int, int
     people = found.of(manifest.indices(Kind.PERSON))
     people = people.where(kept(people, frame_hw, policy))
     near = grown(people.boxes_xyxy, policy.person_margin)
-    return np.concatenate([near, _with_them(found, manifest, near, policy)])
+    riders = grown(people.at_least(policy.rider_score).boxes_xyxy, policy.person_margin)
+    with_them = [_held(found, manifest, near, policy), _ridden(found, manifest, riders, frame_hw, policy)]
+    return np.concatenate([near, *(grown(boxes, policy.person_margin) for boxes in with_them)])
 
 
-def _with_them(found: Detections, manifest: Manifest, near: Boxes, policy: Policy) -> Boxes:
-    """Return the boxes of bicycles that are ridden and of things that are worn, held or carried."""
-    ridden = [index for index, entry in enumerate(manifest.classes) if entry.name in RIDDEN]
-    held = manifest.indices(Kind.PORTABLE, Kind.CARRIED)
-    theirs = found.of([*ridden, *held]).at_least(policy.held_thing_score)
+def _held(found: Detections, manifest: Manifest, near: Boxes, policy: Policy) -> Boxes:
+    """Return the boxes of things that are worn, held or carried."""
+    theirs = found.of(manifest.indices(Kind.PORTABLE, Kind.CARRIED)).at_least(policy.held_thing_score)
     if len(theirs) == 0 or len(near) == 0:
         return np.zeros((0, 4), np.float32)
     shared = intersection(theirs.boxes_xyxy, near).max(axis=1) / area(theirs.boxes_xyxy)
-    needed = np.where(np.isin(theirs.class_ids, ridden), 0.1, policy.held_thing_share)
-    return grown(theirs.where(shared >= needed).boxes_xyxy, policy.person_margin)
+    return theirs.where(shared >= policy.held_thing_share).boxes_xyxy
+
+
+def _ridden(found: Detections, manifest: Manifest, riders: Boxes, frame_hw: tuple[int, int], policy: Policy) -> Boxes:
+    """Return the boxes of bicycles that are ridden: by somebody who is not much smaller than they are."""
+    theirs = found.of([index for index, entry in enumerate(manifest.classes) if entry.name in RIDDEN])
+    theirs = theirs.where(sure_for_size(theirs, frame_hw, policy))
+    if len(theirs) == 0 or len(riders) == 0:
+        return np.zeros((0, 4), np.float32)
+    size = area(theirs.boxes_xyxy)[:, None]
+    is_on = intersection(theirs.boxes_xyxy, riders) >= policy.rider_share * size
+    fits = size <= policy.ridden_to_rider * area(riders)[None]
+    is_ridden: NDArray[np.bool_] = np.any(is_on & fits, axis=1)
+    return theirs.where(is_ridden).boxes_xyxy

@@ -12,17 +12,22 @@ VERSION = "1"
 class Policy:
     """Thresholds (scores 0 to 1) and shares. Measured by hand on the dev half of the footage.
 
-    The `turned_first` pictures of a camera, and one of `turned_every` after them, are searched in all four turns.
+    The `turned_first` pictures of a camera, and one of `turned_every` after them, are looked at in all four turns.
     In a turn that no camera is known to hang in, a person must be surer by `turned_surer` (by
-    `known_surer` where another turn is known), and a vehicle reach `turned_vehicle_score` to be masked whole: walls,
-    ground and animals on their side pass for both.
-    The larger a box is, the surer it must be: at a flat 0.10 a quarter of an empty street is masked.
+    `known_surer` where another turn is known), and a vehicle reach `turned_vehicle_score` to be masked whole, or
+    `turned_huge_vehicle_score` where it fills much of the picture: walls, ground and animals on their side pass for
+    both.
+    The larger a box is, the surer it must be: at a flat 0.10 a quarter of an empty street is masked. In a tile that
+    holds for what is of `small_share` or more (`tile_medium_score`: the whole picture shows it better), and for what
+    an inner edge of a tile cuts (`tile_cut_surer`).
     """
 
     whole_score: float = 0.05
-    tile_score: float = 0.15
+    tile_score: float = 0.10
     tile_overlap: float = 0.30
     tile_max_share: float = 0.12
+    tile_medium_score: float = 0.35
+    tile_cut_surer: float = 0.15
     small_share: float = 0.02
     small_score: float = 0.10
     medium_share: float = 0.10
@@ -34,20 +39,29 @@ class Policy:
     person_margin: float = 0.10
     face_score: float = 0.30
     face_margin: float = 0.20
+    large_face_share: float = 0.05
+    large_face_score: float = 0.50
     vehicle_score: float = 0.15
     tile_vehicle_score: float = 0.30
+    medium_vehicle_score: float = 0.20
+    large_vehicle_score: float = 0.30
+    huge_vehicle_score: float = 0.40
     band_from: float = 0.35
     band_to: float = 1.05
     held_thing_score: float = 0.10
     held_thing_share: float = 0.30
+    rider_score: float = 0.20
+    rider_share: float = 0.10
+    ridden_to_rider: float = 3.0
     hold_s: float = 1.0
     hold_samples: int = 2
     live_gap_s: float = 5.0
     turned_first: int = 8
     turned_every: int = 16
-    turned_surer: float = 0.15
+    turned_surer: float = 0.25
     known_surer: float = 0.35
     turned_vehicle_score: float = 0.35
+    turned_huge_vehicle_score: float = 0.60
 
     def surer(self, by: float) -> Policy:
         """Return the same policy with people surer `by` so much, for a turn that the camera may not hang in."""

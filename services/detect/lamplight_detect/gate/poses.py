@@ -24,6 +24,8 @@ MOST_PX = 4_000_000
 VOTING_SCORE = 0.35
 """From this score on, what is seen speaks for the turn it is seen in."""
 LEAST_VOTES, LEAST_LEAD = 0.5, 1.5
+LEAST_UPRIGHT = 0.3
+"""Cameras hang upright unless something tells otherwise, so that less tells that one does."""
 FADING = 0.9
 
 
@@ -84,8 +86,15 @@ class Turns:
     def sure(self) -> int | None:
         """The clockwise quarter turns that set the pictures upright, None while they do not tell."""
         best, second = sorted(self.votes, reverse=True)[:2]
-        is_sure = best >= LEAST_VOTES and best >= LEAST_LEAD * second
-        return self.votes.index(best) if is_sure else None
+        turn = self.votes.index(best)
+        is_sure = best >= (LEAST_VOTES if turn else LEAST_UPRIGHT) and best >= LEAST_LEAD * second
+        return turn if is_sure else None
+
+    @property
+    def likely(self) -> int | None:
+        """The turn that more speaks for than for any other, None where nothing was heard at all."""
+        best = max(self.votes)
+        return self.votes.index(best) if best > 0 else None
 
     def wanted(self, first: int, every: int) -> tuple[int, ...]:
         """Return the turns besides upright in which the next picture is searched.
