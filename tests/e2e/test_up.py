@@ -76,6 +76,7 @@ def test_the_documented_subscriber_gets_an_alert(system: Any, until: Callable[..
     program, out = tmp_path / "subscriber.py", tmp_path / "out"
     program.write_text(found[1], encoding="utf-8")
     assert len(found[1].splitlines()) <= 22
+    assert f"```python\n{found[1]}```" in (ROOT / "README.md").read_text(encoding="utf-8")
     with out.open("wb") as stream:
         environment = {**os.environ, "LAMPLIGHT_KAFKA_BOOTSTRAP_SERVERS": system.state["kafka"]}
         subscriber = subprocess.Popen([sys.executable, str(program)], env=environment, stdout=stream)

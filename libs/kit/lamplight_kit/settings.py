@@ -57,6 +57,23 @@ class Settings(BaseSettings):
             raise SettingsError("\n".join([*problems, *_misspelt(known)]))
         return settings
 
+    @classmethod
+    def among(cls, **told: Any) -> Self:
+        """Read what `told` leaves open, for a process that shares its file (LAMPLIGHT_SETTINGS) with others.
+
+        Names in the file that are not ours are others'. Raises `SettingsError` as `load` does.
+        """
+        file = _named_file()
+        given = _read(file)[0] if file else {}
+        ours = {name for name in cls.model_fields if f"{ENV_PREFIX}{name.upper()}" not in os.environ}
+        try:
+            return cls(**{**{name: given[name] for name in given if name in ours}, **told})
+        except ValidationError as error:
+            raise SettingsError("\n".join(_explain(error, file, {}))) from None
+        except UnreadableValue as error:
+            message = f"{error} found, JSON expected; mend the variable of the environment"
+            raise SettingsError(message) from None
+
 
 class KafkaSettings(Settings):
     """Where Kafka is, and who we are on it."""

@@ -14,7 +14,8 @@ from kafka.partitioner.default import DefaultPartitioner
 from lamplight_contracts.topics import load
 from lamplight_kit.errors import SettingsError
 from lamplight_kit.kafka.assignor import CoPartitionAssignor, share
-from lamplight_kit.kafka.codec import UndecodableError, UnknownMajorError, decode, encode, partition_for
+from lamplight_kit.kafka.codec import UndecodableError, UnknownMajorError, Wire, decode, encode, partition_for
+from lamplight_kit.kafka.lines import MOST_LINES, effect_lines
 from lamplight_kit.kafka.marks import Mark, read_mark
 from lamplight_kit.kafka.readback import _keep
 from lamplight_kit.kafka.settings import BusSettings
@@ -189,3 +190,21 @@ def test_batches_of_a_lagging_handler_end_in_time(seconds_a_message: float, most
     for _ in range(12):
         batch = next_batch(batch, most, 0.0)
     assert batch == most
+
+
+def test_each_key_that_something_came_of_has_a_line_with_its_message_and_trace() -> None:
+    """The operator finds an effect by its key, and from there the message that led to it, in every service."""
+    records = [Record("commands", 1, 7 + number, f"c{number}", StringValue(), 0, {}) for number in range(3)]
+    trace = [("traceparent", b"00-" + b"ab" * 16 + b"-" + b"cd" * 8 + b"-01")]
+    wires = [Wire("cameras", None, b"c1", b"", trace), Wire("audit", None, b"c1", b"", trace)]
+    (line,) = effect_lines(records, wires)
+    assert line == {
+        "key": "c1",
+        "effects": {"cameras": 1, "audit": 1},
+        "topic": "commands",
+        "partition": 1,
+        "offset": 8,
+        "trace_id": "ab" * 16,
+    }
+    many = [Wire("cameras", None, f"c{number}".encode(), b"", []) for number in range(MOST_LINES + 1)]
+    assert list(effect_lines(records, many)) == []

@@ -53,6 +53,17 @@ class Folder:
         same = copy.is_file() and copy.read_bytes() == manifest.path.read_bytes()
         return same and has_checksum(self.model(manifest), manifest.sha256)
 
+    def set_aside(self, path: Path) -> Path | None:
+        """Keep what is at `path` under another name before it is written anew; None where nothing is.
+
+        A manifest that somebody changed is theirs: under a name of its own it can be chosen by the settings.
+        """
+        if not path.is_file():
+            return None
+        kept = path.with_name(f"{path.stem}.before-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}{path.suffix}")
+        path.replace(kept)
+        return kept
+
     def write(self, path: Path, content: bytes) -> None:
         """Write `content` to `path` in this folder at once; raises NotReady where the disk does not take it."""
         try:

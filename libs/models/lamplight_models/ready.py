@@ -102,6 +102,9 @@ def _make(there: Folder, entry: Manifest, tell: Tell) -> None:
         raise NotReady(text)
     there.write(there.model(entry), content)
     _check(there, entry)
+    kept = there.set_aside(there.manifest(entry))
+    if kept is not None:
+        tell(entry.name, f"its changed manifest is kept as {kept.name}", 1.0)
     there.write(there.manifest(entry), entry.path.read_bytes())
     tell(entry.name, "ready", 1.0)
 

@@ -100,6 +100,18 @@ def test_what_is_damaged_is_mended_without_the_index(tmp_path: Path, index: Inde
     assert not missing(folder, ["tiny"])
 
 
+def test_a_manifest_that_a_user_changed_is_kept_beside(tmp_path: Path, index: Index) -> None:
+    """The default comes back under its name, and what the user wrote is not lost."""
+    folder = tmp_path / "models"
+    ensure(folder, ["tiny"])
+    (folder / "tiny.yaml").write_text("mine", encoding="utf-8")
+    ensure(folder, ["tiny"])
+    (kept,) = folder.glob("tiny.before-*.yaml")
+    assert kept.read_text(encoding="utf-8") == "mine"
+    assert not missing(folder, ["tiny"])
+    assert index.fetched == 1
+
+
 def test_an_index_that_is_away_leaves_nothing_half_done(tmp_path: Path, index: Index) -> None:
     """The error passes through, and the folder has no model, no manifest, no scratch."""
     folder = tmp_path / "models"

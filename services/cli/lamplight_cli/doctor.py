@@ -16,11 +16,14 @@ import psutil
 from lamplight_kafka_local import JavaNotFoundError, find_java
 from lamplight_kafka_local.jars import KAFKA_VERSION, default_cache, is_intact, pinned_jars
 from lamplight_kit.errors import LamplightError
+from lamplight_kit.onnx import Session, read_manifest
+from lamplight_kit.settings import ENV_PREFIX
 from lamplight_models import default_folder, missing
 
 from lamplight_cli.adapters import readiness
 from lamplight_cli.running.folder import Folder, NotRunningError
 from lamplight_cli.running.parts import SERVICES
+from lamplight_cli.where import CliSettings
 
 _GB = 1e9
 _DISK_GB = 2.0
@@ -45,6 +48,7 @@ def examine(data: Path) -> Iterator[Finding]:
         yield _package(name)
     for check in checks:
         yield check()
+    yield from _own_models()
     yield from _running(Folder(data.absolute()))
 
 
@@ -85,6 +89,26 @@ def _models() -> Finding:
         return Finding("models", is_well=False, found=str(error), expected="all, whole", cure="`make models`")
     found = f"{', '.join(each.name for each in lacking)} missing in {folder}" if lacking else f"all in {folder}"
     return Finding("models", not lacking, found, "all, whole", lacking[0].cure if lacking else "")
+
+
+def _own_models() -> Iterator[Finding]:
+    """Look at the manifests that the settings name in place of the default ones."""
+    told = CliSettings()
+    for setting in ("things_model", "faces_model", "embedder"):
+        name = str(getattr(told, setting))
+        if not name:
+            continue
+        check, expected = (
+            f"model of {ENV_PREFIX}{setting.upper()}",
+            "a manifest with its ONNX file, as its checksum says",
+        )
+        try:
+            manifest = read_manifest(default_folder(os.environ) / name)
+            Session(manifest)
+        except LamplightError as error:
+            yield Finding(check, is_well=False, found=str(error), expected=expected, cure="mend it, or the setting")
+        else:
+            yield Finding(check, is_well=True, found=f"{manifest.name}, {manifest.role.value}", expected=expected)
 
 
 def _ports() -> Finding:

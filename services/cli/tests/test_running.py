@@ -14,10 +14,16 @@ from pathlib import Path
 import psutil
 import pytest
 from lamplight_cli.adapters.readiness import probe
+from lamplight_cli.apply import Wishes
+from lamplight_cli.files.rules import read_rules
+from lamplight_cli.running import up as ups
 from lamplight_cli.running.board import PlainBoard
 from lamplight_cli.running.folder import AlreadyRunningError, Folder, NotRunningError
 from lamplight_cli.running.process import KeptProcess, Specification, State, last_error, pause_s
 from lamplight_kit.clock import ManualClock
+from lamplight_kit.errors import BadInput, Problem, SettingsError
+from lamplight_kit.rpc import Role, Tokens
+from lamplight_kit.settings import KafkaSettings
 
 TOY = """
 import http.server, json, os, signal, sys
@@ -35,6 +41,9 @@ PARENT = """
 import os, signal, sys, time
 from pathlib import Path
 from lamplight_cli.adapters.readiness import probe
+from lamplight_cli.apply import Wishes
+from lamplight_cli.files.rules import read_rules
+from lamplight_cli.running import up as ups
 from lamplight_cli.running.process import KeptProcess, Specification
 from lamplight_kit.clock import SystemClock
 toy = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -121,6 +130,33 @@ def test_a_process_that_cannot_start_says_its_own_last_error(
     assert process.state.why == "ended with status 2; starts again in 0.5 s: setting x missing"
 
 
+def test_a_process_that_says_three_times_that_it_cannot_start_has_failed(
+    make: Callable[..., tuple[KeptProcess, ManualClock]],
+) -> None:
+    """It is not started for ever: whoever looks is told why, in the words of its last try."""
+    process, clock = make(program="import sys; print('setting x missing', file=sys.stderr); sys.exit(2)")
+    process.start()
+    for _ in range(2):
+        until(lambda: process.look().word == "waiting")
+        clock.turn(10)
+        process.look()
+    until(lambda: process.look().word == "failed")
+    assert process.state.why == "setting x missing"
+    clock.turn(1000)
+    assert process.look().word == "failed"
+
+
+def test_a_killed_process_is_not_told_of_by_what_another_said_before(
+    make: Callable[..., tuple[KeptProcess, ManualClock]], tmp_path: Path
+) -> None:
+    """The log goes on from earlier runs; only what this one said explains its death."""
+    (tmp_path / "toy.log").write_text("an old line\n", encoding="utf-8")
+    process, _ = make(program="import os; os.kill(os.getpid(), 9)")
+    process.start()
+    until(lambda: process.look().word == "waiting")
+    assert process.state.why == "ended with status -9; starts again in 0.5 s"
+
+
 def test_a_process_that_does_not_drain_is_killed(make: Callable[..., tuple[KeptProcess, ManualClock]]) -> None:
     """Ending has an end."""
     process, _ = make("stubborn")
@@ -175,6 +211,24 @@ def test_tokens_are_made_once_for_their_owner_alone(tmp_path: Path) -> None:
     assert first[0] not in (tmp_path / "tokens.yaml").read_text(encoding="utf-8")
 
 
+def test_callers_that_a_user_added_stay(tmp_path: Path) -> None:
+    """A viewer of one's own survives the next start; a file that is no list is named."""
+    folder = Folder(tmp_path)
+    folder.tokens()
+    path = tmp_path / "tokens.yaml"
+    path.write_text(path.read_text() + f"- name: wall\n  role: viewer\n  token_sha256: {'ab' * 32}\n", encoding="utf-8")
+    folder.tokens()
+    folder.tokens()
+    assert {caller.name: caller.role for _, caller in Tokens.read(path).callers} == {
+        "local": Role.ADMIN,
+        "services": Role.ADMIN,
+        "wall": Role.VIEWER,
+    }
+    path.write_text("wall: viewer\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match="a list of callers expected"):
+        folder.tokens()
+
+
 def test_ports_are_remembered_and_differ(tmp_path: Path) -> None:
     """A restarted service is found where it was."""
     first = Folder(tmp_path).ports(["a", "b", "c"])
@@ -195,3 +249,38 @@ def test_a_plain_board_says_what_changes_and_no_more(tmp_path: Path) -> None:
 def test_the_last_error_of_a_log_that_is_not_there_is_empty(tmp_path: Path) -> None:
     """No log is no crash."""
     assert last_error(tmp_path / "none.log") == ""
+
+
+def test_what_cannot_be_applied_is_said_and_leaves_the_system_running(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A rule that only alert can refuse is no reason to end a system that may have run for months."""
+    path = tmp_path / "rules.yaml"
+    path.write_text("version: 1\nrules: []\n", encoding="utf-8")
+    problem = Problem("rules[0].deliver[0]", "road-desk", "a destination that was applied", "apply it first")
+
+    def refuse(*_: object) -> None:
+        raise BadInput((problem,))
+
+    monkeypatch.setattr(ups, "apply", refuse)
+    monkeypatch.setattr(ups, "where_of", lambda _folder: None)
+    applying = ups._Applying(Wishes(rules=read_rules(path)), Folder(tmp_path))
+    said: list[str] = []
+    until(lambda: said.extend(applying.look({"alert": "ready"})) or bool(said))
+    assert said[0] == str(problem)
+    assert "not all was applied" in said[1]
+    assert applying.status == 2
+    assert applying.look({"alert": "ready"}) == ()
+
+
+def test_up_takes_security_and_partitions_of_its_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The topics are made as the services expect them, by a broker that may ask for a password."""
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("camera_partitions: 6\nworkers: 2\n", encoding="utf-8")
+    monkeypatch.setenv("LAMPLIGHT_SETTINGS", str(settings))
+    monkeypatch.setenv("LAMPLIGHT_KAFKA_SECURITY", '{"security_protocol": "SASL_SSL"}')
+    bus = KafkaSettings.among(namespace="six", replica="up", kafka_bootstrap_servers="").bus()
+    assert (bus.namespace, bus.partitions["camera"], bus.security) == ("six", 6, {"security_protocol": "SASL_SSL"})
+    monkeypatch.setenv("LAMPLIGHT_KAFKA_SECURITY", "{bad")
+    with pytest.raises(SettingsError, match="kafka_security"):
+        KafkaSettings.among(namespace="six", replica="up", kafka_bootstrap_servers="")

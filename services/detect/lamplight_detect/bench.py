@@ -27,7 +27,7 @@ from lamplight_detect.gate import Gate, Recent, View
 from lamplight_detect.gate.encode import jpeg
 from lamplight_detect.gate.poses import UPRIGHT
 from lamplight_detect.models import finder as finders
-from lamplight_detect.settings import default_models
+from lamplight_detect.settings import ModelSettings
 
 FRAME_HW = 360, 640
 FRAMES = 40
@@ -60,7 +60,7 @@ def run(models: Path | None = None, frames: int = FRAMES) -> dict[str, object]:
     """Return the bench as `lamplight bench` prints it; `frames` pictures, two seconds apart, most of them changed."""
     pictures = street(frames, local(models=models).redactor.gate)
     measures = compared(pictures, models, "nanodet.yaml", "fp32", LIMIT)
-    if ((models or default_models()) / INT8).is_file():
+    if ((models or ModelSettings().models) / INT8).is_file():
         measures += compared(pictures, models, INT8, "int8", None)
     return {"bench": "detect", "machine": machine(), "measures": measures}
 

@@ -41,7 +41,7 @@ from lamplight_detect.models.finder import Session as ModelSession
 from lamplight_detect.models.nanodet import NanoDet
 from lamplight_detect.redact import Redactor
 from lamplight_detect.releaser import Pace, Store
-from lamplight_detect.settings import DetectSettings, default_models
+from lamplight_detect.settings import DetectSettings, ModelSettings
 
 TOPICS = ("observations", "places", "regions", "keys", "audit")
 LOCAL_CANARY_EVERY_S = 180.0
@@ -65,7 +65,7 @@ def local(
     store: Store | None = None,
     models: Path | None = None,
     data_dir: Path | None = None,
-    things_model: str = "nanodet.yaml",
+    things_model: str | None = None,
     namespace: str = "lamplight",
     pace: Pace | None = None,
     situation_zones: Callable[[str], frozenset[str]] = lambda _camera_id: frozenset(),
@@ -75,14 +75,15 @@ def local(
 
     `store` keeps sealed pictures (anything with `put(key, sealed_jpeg)`; None: they are made and not kept);
     `data_dir` keeps the signing key (None: a key for this process alone); `models` is the folder of ready models,
-    `things_model` a manifest in it;
+    `things_model` a manifest in it; where they are None the settings decide, as for the service;
     `situation_zones` names the zones of a camera that situations look at; `record` may stand before each model's
     session. Raises `Stop` where a model is not ready.
     """
     clock = SystemClock()
-    folder = models or default_models()
+    chosen = ModelSettings()
+    folder = models or chosen.models
     key = SigningKey.made(clock.now_ns()) if data_dir is None else SigningKey.kept(data_dir, clock.now_ns())
-    sessions = sessions_of(folder / things_model, folder / "centerface.yaml")
+    sessions = sessions_of(folder / (things_model or chosen.things_model), folder / chosen.faces_model)
     watch = CanaryWatch(LOCAL_CANARY_EVERY_S)
     watch.check = canary_of(sessions).check
     watch.when_due()

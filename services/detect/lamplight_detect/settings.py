@@ -6,7 +6,7 @@ import os
 from ipaddress import ip_address
 from pathlib import Path
 
-from lamplight_kit.settings import ServiceSettings
+from lamplight_kit.settings import ServiceSettings, Settings
 from pydantic import Field, model_validator
 
 
@@ -16,14 +16,19 @@ def default_models() -> Path:
     return Path(cache) / "lamplight" / "models"
 
 
-class DetectSettings(ServiceSettings):
-    """Settings of detect, beside what every service is told."""
+class ModelSettings(Settings):
+    """Which models to use: of the service, and of what runs detect in a process of its own (watch, redact)."""
 
     models: Path = Field(default_factory=default_models, description="Folder of the models that are ready.")
     things_model: str = Field(
         default="nanodet.yaml", description="Manifest of the detector of people and things: a name in `models`."
     )
     faces_model: str = Field(default="centerface.yaml", description="Manifest of the detector of faces.")
+
+
+class DetectSettings(ModelSettings, ServiceSettings):
+    """Settings of detect, beside what every service is told."""
+
     workers: int = Field(default=0, ge=0, le=256, description="Threads that decode and run models; 0: one a core.")
     model_timeout_s: float = Field(
         default=20.0, gt=0, le=25, description="A model that answers later than this closes the gate, seconds."

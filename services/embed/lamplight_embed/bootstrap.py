@@ -20,7 +20,7 @@ from lamplight_embed.adapters.onnx_encoder import OnnxEncoder
 from lamplight_embed.handler import INPUTS, EmbedHandler
 from lamplight_embed.model import Encoder
 from lamplight_embed.seals import PatientVerifier
-from lamplight_embed.settings import EmbedSettings, default_models
+from lamplight_embed.settings import EmbedSettings, EncoderSettings
 
 _log = structlog.get_logger()
 
@@ -42,9 +42,9 @@ def build(settings: EmbedSettings, encoder: Encoder | None = None) -> Sequence[C
 def local(*, keys: KeyRing, manifest: Path | None = None, clock: Clock | None = None) -> EmbedHandler:
     """Return embed's handler for one process without Kafka: give it `regions` records, take `embeddings` from it.
 
-    `keys` is the ring that holds the local gate's public key; `manifest` the encoder's, else the default model's.
+    `keys` is the ring that holds the local gate's public key; `manifest` the encoder's, else what the settings name.
     """
-    path = manifest or default_models() / "efficientnet-lite0.yaml"
+    path = manifest or EncoderSettings().manifest
     return _handler(OnnxEncoder(path), keys, clock or SystemClock(), wait_s=0.0, max_masked_share=0.8)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lamplight_kit.settings import ServiceSettings
+from lamplight_kit.settings import ServiceSettings, Settings
 from pydantic import Field
 
 
@@ -15,13 +15,23 @@ def default_models() -> Path:
     return Path(cache) / "lamplight" / "models"
 
 
-class EmbedSettings(ServiceSettings):
-    """Settings of embed."""
+class EncoderSettings(Settings):
+    """Which encoder to use: of the service, and of what runs embed in a process of its own (watch)."""
 
     models: Path = Field(default_factory=default_models, description="Folder of the models that are ready.")
     embedder: str = Field(
         default="efficientnet-lite0.yaml", description="Manifest of the encoder: a name in `models`, or a path."
     )
+
+    @property
+    def manifest(self) -> Path:
+        """Return where the encoder's manifest is."""
+        return self.models / self.embedder
+
+
+class EmbedSettings(EncoderSettings, ServiceSettings):
+    """Settings of embed."""
+
     unknown_key_wait_s: float = Field(
         default=30.0, ge=0, description="How long a region may wait for its seal's key to be published, seconds."
     )
@@ -29,8 +39,3 @@ class EmbedSettings(ServiceSettings):
         default=0.8, gt=0, le=1, description="A region with more than this share under masks gets no vector, 0 to 1."
     )
     embed_batch: int = Field(default=64, ge=1, le=500, description="Regions of one transaction at most.")
-
-    @property
-    def manifest(self) -> Path:
-        """Return where the encoder's manifest is."""
-        return self.models / self.embedder

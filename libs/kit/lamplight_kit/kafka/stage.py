@@ -26,6 +26,7 @@ from lamplight_kit.kafka.batch import Batch, Dead, read_batch
 from lamplight_kit.kafka.codec import Wire, encode
 from lamplight_kit.kafka.deadletter import letter_wire
 from lamplight_kit.kafka.holding import Holding
+from lamplight_kit.kafka.lines import effect_lines
 from lamplight_kit.kafka.marks import MAX_ATTEMPTS, Mark
 from lamplight_kit.kafka.producer import UncleanError
 from lamplight_kit.kafka.settings import BusSettings
@@ -220,7 +221,7 @@ class Stage:
             self._holding.undo(careful=batch.ends)
             return
         self._commit(wires, batch.dead, batch.ends)
-        self._told(batch, len(wires), time.perf_counter() - began)
+        self._told(batch, wires, time.perf_counter() - began)
 
     def _handle(self, records: Sequence[Record]) -> Sequence[Wire]:
         if not records:
@@ -265,15 +266,18 @@ class Stage:
                 error=letter.error,
             )
 
-    def _told(self, batch: Batch, effects: int, seconds: float) -> None:
+    def _told(self, batch: Batch, wires: Sequence[Wire], seconds: float) -> None:
         metrics.BATCH_SECONDS.labels(self.name).observe(seconds)
         counts: dict[str, int] = {}
         for record in batch.records:
             counts[record.topic] = counts.get(record.topic, 0) + 1
         for topic, count in counts.items():
             metrics.HANDLED.labels(self.name, topic).inc(count)
-        say = _log.info if effects else _log.debug
-        say("batch", stage=self.name, messages=len(batch.records), effects=effects, ms=round(seconds * 1000, 1))
+        lines = list(effect_lines(batch.records, wires))
+        for line in lines:
+            _log.info("effect", stage=self.name, **line)
+        say = _log.info if len(batch.records) > len(lines) else _log.debug
+        say("batch", stage=self.name, messages=len(batch.records), effects=len(wires), ms=round(seconds * 1000, 1))
 
     # -- message by message --------------------------------------------------------------------------------------
 
@@ -313,7 +317,7 @@ class Stage:
                 self._holding.restore([place.partition])
             else:
                 self._commit(tried, (), ends, left)
-                self._told(batch, len(tried), time.perf_counter() - began)
+                self._told(batch, tried, time.perf_counter() - began)
         self._lived_through = None
         return True
 

@@ -17,6 +17,8 @@ def speaking_to(kafka: str) -> Iterator[None]:
     """Do what needs the Kafka at `kafka`; raises `CallFailedError` where it is away or says no."""
     try:
         yield
+    except BrokenPipeError:  # of our own output: whoever read it has seen enough
+        raise
     except (KafkaError, UncleanError, OSError) as error:
         said = str(error) or type(error).__name__
         text = f"Kafka at {kafka}: {said}; is it there? `lamplight doctor` says, LAMPLIGHT_KAFKA_BOOTSTRAP_SERVERS sets"

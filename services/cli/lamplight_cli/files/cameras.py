@@ -132,7 +132,7 @@ def _source(node: Node, folder: Path) -> str:
         return str((folder / source).resolve()) if source else ""
     try:
         parts = urlsplit(source)
-        host = parts.hostname
+        host = parts.hostname if parts.port != 0 else None
     except ValueError:
         host, parts = None, urlsplit("")
     if parts.scheme not in _SCHEMES or not host:
@@ -188,7 +188,7 @@ def _sampling(default: Node | None, own: Node | None) -> camera_pb2.Sampling:
     sampling = camera_pb2.Sampling(
         pictures=_PICTURES[pictures],
         min_gap_s=found["min_gap_s"].number(0, 3_600, "seconds") if "min_gap_s" in found else _MIN_GAP_S[pictures],
-        max_gap_s=found["max_gap_s"].number(0.04, 86_400, "seconds") if "max_gap_s" in found else _MAX_GAP_S,
+        max_gap_s=found["max_gap_s"].number(0.04, 3_600, "seconds") if "max_gap_s" in found else _MAX_GAP_S,
     )
     if sampling.max_gap_s < sampling.min_gap_s:
         node = found.get("max_gap_s") or found["min_gap_s"]

@@ -16,9 +16,18 @@ from typing import Any
 
 from lamplight_kit.errors import SettingsError, Stop
 from lamplight_kit.rpc import sha256_of
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 # Below what Linux (32768) and macOS (49152) hand out to outgoing connections, so that a port chosen now is free later.
 _PORTS = range(20_000, 32_000)
+
+
+OWN_CALLERS = ("local", "services")
+_CALLERS = (
+    "# Who may call, by the sha256 of their token. lamplight up writes the callers local and services;\n"
+    "# add others, with role viewer, operator, admin or auditor: they stay.\n"
+)
 
 
 class AlreadyRunningError(Stop):
@@ -71,12 +80,10 @@ class Folder:
         tokens = (self._token("token"), self._token("service-token"))
         lines = [
             f"- {{name: {name}, role: admin, token_sha256: {sha256_of(token)}}}\n"
-            for name, token in zip(("local", "services"), tokens, strict=True)
+            for name, token in zip(OWN_CALLERS, tokens, strict=True)
         ]
-        _write(
-            self.file("tokens.yaml"),
-            "# Made by lamplight up; who may call, by the sha256 of their token.\n" + "".join(lines),
-        )
+        path = self.file("tokens.yaml")
+        _write(path, f"{_CALLERS}{''.join(lines)}{_others(path)}")
         return tokens
 
     def ports(self, names: Sequence[str]) -> Mapping[str, int]:
@@ -127,6 +134,20 @@ class Folder:
         if not path.exists():
             _write(path, secrets.token_urlsafe(32))
         return path.read_text(encoding="utf-8").strip()
+
+
+def _others(path: Path) -> str:
+    """Return the callers that a user has added to a tokens file, as YAML. Raises `SettingsError` where it is none."""
+    try:
+        entries = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) if path.exists() else None
+    except YAMLError as error:
+        message = f"{path}: not YAML ({error}), a list of callers expected; mend it, or remove it"
+        raise SettingsError(message) from None
+    if entries is not None and not isinstance(entries, list):
+        message = f"{path}: {type(entries).__name__} found, a list of callers expected; mend it, or remove it"
+        raise SettingsError(message)
+    added = [entry for entry in entries or () if not (isinstance(entry, dict) and entry.get("name") in OWN_CALLERS)]
+    return "".join(f"- {json.dumps(entry)}\n" for entry in added)
 
 
 def _write(path: Path, text: str) -> None:

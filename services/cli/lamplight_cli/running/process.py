@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -19,6 +20,9 @@ from lamplight_cli.running import leash
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 STEADY_S = 60.0
+CANNOT_START = 2
+"""The exit status of a service that cannot start: its settings, or its models, are wrong."""
+TRIES = 3
 _LOG_BYTES = 20 * 1024 * 1024
 
 
@@ -37,7 +41,8 @@ class Specification:
 class State:
     """How a process is, and why.
 
-    `word` is `starting` (until it is first ready), `ready`, `unready`, `waiting` (to be started again) or `ended`.
+    `word` is `starting` (until it is first ready), `ready`, `unready`, `waiting` (to be started again), `failed` (it
+    says that it cannot start) or `ended`.
     """
 
     name: str
@@ -75,7 +80,8 @@ class KeptProcess:
         self._started_s = 0.0
         self._start_again_s = 0.0
         self._deaths_in_a_row = 0
-        self._was_ready = False
+        self._was_ready = self._was_ever_ready = False
+        self._log_from = 0
         self.restarts = 0
         self.state = State(specification.name, "starting")
 
@@ -85,6 +91,7 @@ class KeptProcess:
         wanted.log.parent.mkdir(parents=True, exist_ok=True)
         if wanted.log.exists() and wanted.log.stat().st_size > _LOG_BYTES:
             wanted.log.replace(wanted.log.with_suffix(".log.1"))
+        self._log_from = wanted.log.stat().st_size if wanted.log.exists() else 0
         with wanted.log.open("ab") as log:
             self._child = subprocess.Popen(  # noqa: S603 - the project's own programs
                 [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *wanted.command],
@@ -137,7 +144,7 @@ class KeptProcess:
             return self._said("starting")
         if why is not None:
             return self._said("unready" if self._was_ready else "starting", why)
-        self._was_ready = True
+        self._was_ready = self._was_ever_ready = True
         return self._said("ready")
 
     def _died(self, status: int, now_s: float) -> None:
@@ -146,7 +153,11 @@ class KeptProcess:
         self.restarts += 1
         wait_s = pause_s(self._deaths_in_a_row)
         self._start_again_s = now_s + wait_s
-        said = last_error(self.specification.log)
+        said = last_error(self.specification.log, self._log_from)
+        if status == CANNOT_START and not self._was_ever_ready and self._deaths_in_a_row >= TRIES:
+            self.state = self._said("failed", said or f"ended with status {status}; read {self.specification.log}")
+            self._child, self._start_again_s = None, math.inf
+            return
         why = f"ended with status {status}; starts again in {wait_s:g} s" + (f": {said}" if said else "")
         self.state = self._said("waiting", why)
         self._child = None
@@ -156,11 +167,14 @@ class KeptProcess:
         return State(self.specification.name, word, why, pid, self.restarts)
 
 
-def last_error(log: Path) -> str:
-    """Return the last error's text of a log of JSON lines, else its last line; empty where it says nothing."""
+def last_error(log: Path, start: int = 0) -> str:
+    """Return the last error's text of a log of JSON lines, else its last line; empty where it says nothing.
+
+    What stands before byte `start` was said by another process, earlier.
+    """
     try:
         with log.open("rb") as stream:
-            stream.seek(max(0, log.stat().st_size - 8_000))
+            stream.seek(max(start, log.stat().st_size - 8_000))
             lines = stream.read().decode(errors="replace").splitlines()
     except OSError:
         return ""

@@ -10,19 +10,20 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lamplight_kit.clock import SystemClock
-from lamplight_kit.errors import LamplightError
-from lamplight_kit.kafka.settings import BusSettings
+from lamplight_kit.errors import BadInput, LamplightError, SettingsError
 from lamplight_kit.kafka.topics import create_topics
+from lamplight_kit.settings import KafkaSettings
 from lamplight_models import default_folder
 
 from lamplight_cli.adapters import readiness
 from lamplight_cli.adapters.bus import speaking_to, starting_one
 from lamplight_cli.apply import Applied, Wishes, apply
+from lamplight_cli.errors import BAD_INPUT, FAILED
 from lamplight_cli.models import ensure_models
 from lamplight_cli.running import parts
 from lamplight_cli.running.board import Board, board
@@ -78,13 +79,14 @@ class _System:
     def start(self) -> None:
         """Fetch what is missing, start what services stand on, then the services."""
         began_s = time.monotonic()
+        told = KafkaSettings.among(namespace=self._wanted.namespace, replica="up", kafka_bootstrap_servers="")
         ensure_models()
         self._token, self._service_token = self._folder.tokens()
         own_milvus = not self._wanted.milvus and parts.installed(parts.MILVUS_PROGRAM)
         self._ports = self._folder.ports(parts.port_names(own_milvus=own_milvus))
         address = self._wanted.kafka or self._start_kafka()
         with speaking_to(address):
-            create_topics(BusSettings(address, self._wanted.namespace, "up"))
+            create_topics(replace(told.bus(), bootstrap_servers=address))
         self._supervisor = Supervisor(self._kafka, self._clock, readiness.probe)
         around = self._around(address)
         if own_milvus:
@@ -108,14 +110,18 @@ class _System:
                 ready_s = self._clock.monotonic_s()
                 self._say_ready(ready_s - began_s, states)
             if self._is_over(began_s, ready_s):
-                return 0 if ready_s is not None else 1
-        return 0
+                return FAILED if ready_s is None else applying.status
+        return applying.status
 
     def _look(self) -> Sequence[State]:
         if self._supervisor is None:
             raise AssertionError
         states = self._supervisor.look(lambda kafka: parts.services(self._around(kafka)))
         self._shown.show(states)
+        for state in states:
+            if state.word == "failed":
+                message = f"{state.name} cannot start: {state.why}"
+                raise SettingsError(message)
         return states
 
     def drain(self) -> None:
@@ -196,9 +202,14 @@ class _Applying:
         self._wishes = wishes
         self._folder = folder
         self._future: Future[Applied] | None = None
+        self.status = 0
 
     def look(self, words: Mapping[str, str]) -> Sequence[str]:
-        """Begin once the services are ready (`words`: state by name); return what there is to say, once."""
+        """Begin once the services are ready (`words`: state by name); return what there is to say, once.
+
+        What cannot be applied is said and leaves the rest running, for it may have run well for months; `status` is
+        the exit status that this makes.
+        """
         if not self._wishes:
             return ()
         if self._future is None:
@@ -209,7 +220,12 @@ class _Applying:
         if not self._future.done():
             return ()
         self._wishes = Wishes()
-        return self._future.result().lines
+        try:
+            return self._future.result().lines
+        except LamplightError as error:
+            self.status = BAD_INPUT if isinstance(error, BadInput) else FAILED
+            again = "up: not all was applied; mend it, then apply it by `lamplight camera|rule|destination apply`"
+            return (*str(error).splitlines(), again)
 
     def _run(self, future: Future[Applied]) -> None:
         try:
