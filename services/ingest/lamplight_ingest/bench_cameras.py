@@ -1,8 +1,9 @@
 """Cameras for the bench: one H.264 stream, packetised beforehand, sent to every viewer in real time.
 
-Run as `python -m lamplight_ingest.bench_cameras UNITS`: a file of encoded pictures as Annex B, each with its length
-(4 bytes, big-endian) before it, 25 a second. Prints its port. Each viewer begins elsewhere in the stream; at its end
-the stream starts again, its sequence numbers too, which is a gap to the viewer.
+Run as `python -m lamplight_ingest.bench_cameras UNITS BURST [CERTIFICATE]`: a file of encoded pictures as Annex B, each
+with its length (4 bytes, big-endian) before it, 25 a second, BURST at a time; over TLS with a certificate (PEM, its key
+in it). Prints its port. Each viewer begins elsewhere in the stream; at its end the stream starts again, its sequence
+numbers too, which is a gap to the viewer.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import ssl
 import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 FPS = 25
-PICTURES_A_BURST = 1
 MAX_PAYLOAD_BYTES = 1400
 MAX_WAITING_BYTES = 1 << 20
 _CLOCK_HZ, _SSRC, _PAYLOAD_TYPE = 90_000, 0x1A3B, 96
@@ -35,7 +36,7 @@ def read_units(path: Path) -> list[bytes]:
     return units
 
 
-def bursts(units: list[bytes]) -> list[bytes]:
+def bursts(units: list[bytes], pictures_a_burst: int) -> list[bytes]:
     """Return `units` as interleaved RTP, a few pictures together."""
     sent, seq = [], 0
     for index, unit in enumerate(units):
@@ -47,7 +48,7 @@ def bursts(units: list[bytes]) -> list[bytes]:
             data += struct.pack(">BBHBBHII", 0x24, 0, 12 + len(part), 0x80, kind, seq & 0xFFFF, time, _SSRC) + part
             seq += 1
         sent.append(bytes(data))
-    return [b"".join(sent[at : at + PICTURES_A_BURST]) for at in range(0, len(sent), PICTURES_A_BURST)]
+    return [b"".join(sent[at : at + pictures_a_burst]) for at in range(0, len(sent), pictures_a_burst)]
 
 
 def _payloads(nal: bytes) -> Iterator[bytes]:
@@ -64,10 +65,12 @@ def _payloads(nal: bytes) -> Iterator[bytes]:
 class Viewer(asyncio.Protocol):
     """One connection: answers anything, sends pictures after PLAY."""
 
-    def __init__(self, stream: list[bytes]) -> None:
-        """Send `stream` over and over."""
+    def __init__(self, stream: list[bytes], pause_s: float) -> None:
+        """Send `stream` over and over, one burst each `pause_s`."""
         self._stream = stream
+        self._pause_s = pause_s
         self._held = b""
+        self._due_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember whom to answer."""
@@ -90,25 +93,34 @@ class Viewer(asyncio.Protocol):
             head += b"Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"
         self._transport.write(head + b"\r\n" + body)
         if request.startswith(b"PLAY"):
-            asyncio.get_running_loop().call_later(random.random() / FPS, self._send, 0)  # noqa: S311 - spreads load
+            loop = asyncio.get_running_loop()
+            self._due_s = loop.time() + random.random() * self._pause_s  # noqa: S311 - spreads load
+            loop.call_at(self._due_s, self._send, random.randrange(len(self._stream)))  # noqa: S311 - as above
 
     def _send(self, index: int) -> None:
         if self._transport.is_closing():
             return
         if self._transport.get_write_buffer_size() < MAX_WAITING_BYTES:
             self._transport.write(self._stream[index % len(self._stream)])
-        asyncio.get_running_loop().call_later(PICTURES_A_BURST / FPS, self._send, index + 1)
+        self._due_s += self._pause_s
+        asyncio.get_running_loop().call_at(self._due_s, self._send, index + 1)
 
 
-async def serve(units: Path) -> None:
-    """Serve until killed."""
-    stream = bursts(read_units(units))
+async def serve(units: Path, pictures_a_burst: int, certificate: Path | None = None) -> None:
+    """Serve until killed; over TLS with a `certificate` (PEM, its key in it)."""
+    tls = None
+    if certificate is not None:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(certificate)
+    stream = bursts(read_units(units), pictures_a_burst)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Viewer(stream), "127.0.0.1", 0, backlog=4096)
+    server = await loop.create_server(
+        lambda: Viewer(stream, pictures_a_burst / FPS), "127.0.0.1", 0, backlog=4096, ssl=tls
+    )
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1])))
+    asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]) if len(sys.argv) > 3 else None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from lamplight.frame.v1 import frame_pb2
 from lamplight_kit.clock import Clock
@@ -32,7 +32,7 @@ MOST_UNJUDGED = 64
 """Pictures on whose verdict the sampler waits, at the most."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Counts:
     """Of this epoch: pictures that came, that became frames, that were spared since nothing had happened, and losses.
 
@@ -194,7 +194,7 @@ class Watch:
         stands_alone = picture.codec in STANDS_ALONE
         with self._lock:
             if picture.lost_before:
-                self.counts = replace(self.counts, lost=self.counts.lost + 1)
+                self.counts.lost += 1
                 self.lost()
             choice, self._sampler = self._sampler.choose(
                 at_ns,
@@ -210,7 +210,7 @@ class Watch:
                 return None
             gap, self._gap = self._gap, False
             seq = self.counts.framed
-            self.counts = replace(self.counts, framed=seq + 1)
+            self.counts.framed = seq + 1
             if choice is Choice.EXAMINE and picture.before_bytes is not None:
                 self._levels[seq] = self._sampler.examined_level
                 while len(self._levels) > MOST_UNJUDGED:
@@ -232,10 +232,9 @@ class Watch:
         )
 
     def _count(self, picture: Picture, *, is_spared: bool) -> None:
-        counts, size = self.counts, len(picture.data) + (picture.before_bytes or 0)
-        self.counts = replace(
-            counts, came=counts.came + 1, spared=counts.spared + is_spared, video_bytes=counts.video_bytes + size
-        )
+        self.counts.came += 1
+        self.counts.spared += is_spared
+        self.counts.video_bytes += len(picture.data) + (picture.before_bytes or 0)
 
     def _turn(self, step: Callable[[Life, Moment], Life]) -> None:
         with self._lock:
