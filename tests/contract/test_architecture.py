@@ -12,11 +12,13 @@ ROOT = Path(__file__).parents[2]
 SERVICES = ("ingest", "detect", "embed", "match", "alert", "console")
 # Modules that put the parts of a service together, start it, or measure it.
 # `api` is the face that gRPC calls; it speaks gRPC's own types.
-DOORS = {"bootstrap", "__main__", "settings", "testing", "bench", "local_milvus", "api"}
+DOORS = {"bootstrap", "__main__", "settings", "testing", "bench", "bench_server", "bench_cameras", "local_milvus"}
+DOORS |= {"api"}
 # Reads what a secret's name stands for, from a folder or from the environment.
 SECRETS = "secrets.py"
-TECHNOLOGIES = {"grpc", "kafka", "httpx", "socket", "ssl", "pymilvus", "milvus_lite", "obstore", "uvicorn", "fastapi",
-                "subprocess", "requests", "urllib.request", "onnxruntime", "cel", "opening_hours"}  # fmt: skip
+TECHNOLOGIES = {"grpc", "kafka", "aiohttp", "httpx", "socket", "ssl", "pymilvus", "milvus_lite", "obstore",
+                "uvicorn", "fastapi", "subprocess", "requests", "urllib.request", "onnxruntime", "cel",
+                "opening_hours"}  # fmt: skip
 MAY = {
     # asks for what no adapter stands for: the loop of one process over files reads and demuxes them itself
     "ingest": {"av"},

@@ -11,14 +11,17 @@ costs it stands beside: that of the same few streams, and of GStreamer's server,
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import platform
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import av
 from lamplight.camera.v1 import camera_pb2
 from lamplight.frame.v1 import frame_pb2
@@ -27,7 +30,8 @@ from lamplight_kit.clock import SystemClock
 from lamplight_ingest.adapters.pace import RealTime
 from lamplight_ingest.adapters.secrets import Secrets
 from lamplight_ingest.adapters.sources import Sources
-from lamplight_ingest.bench_server import Clip, gstreamer, replayed
+from lamplight_ingest.bench_server import Clip, gstreamer, replayed, snapshots
+from lamplight_ingest.bench_snapshots import HOSTS
 from lamplight_ingest.doors import Doors
 from lamplight_ingest.gate import Bounds
 from lamplight_ingest.life import State
@@ -44,6 +48,8 @@ LIMIT = 10.0
 """libavformat's demuxer alone, which is less than `ffmpeg -c copy`, is to cost at least this many times as much."""
 EVEN_LIMIT_MS = 0.5
 MEMORY_LIMIT_KIB = 200.0
+POLLED_CAMERAS = 64
+POLLS_LIMIT = 1000.0
 _SETTLE_S = 3.0
 _TIMEOUT_S = 60.0
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -81,7 +87,7 @@ def run(streams: int = STREAMS, bare_streams: int = BARE_STREAMS, seconds: float
         _measure("libavformat_over_ingest", bare_ms / ours.cpu_ms, "ratio", LIMIT, "at least"),
     ]
     if streams >= STREAMS:
-        measures += _as_measured(seconds)
+        measures += [*_as_measured(seconds), *polled(seconds=seconds)]
     return {
         "bench": "ingest",
         "machine": {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()},
@@ -109,10 +115,47 @@ def _as_measured(seconds: float) -> list[dict[str, object]]:
     return measures
 
 
+def polled(cameras: int = POLLED_CAMERAS, seconds: float = SECONDS) -> list[dict[str, object]]:
+    """Return what polling snapshots costs, beside a bare loop of the same library asking the same server."""
+    with snapshots() as url:
+        urls = [url.format(1 + number % HOSTS) for number in range(cameras)]
+        fleet = Watched(urls, min_gap_s=0.02)
+        try:
+            fleet.wait_live(_TIMEOUT_S)
+            began = fleet.counted()[0]
+            cost_ms, passed_s = _spent(seconds)
+            ours = (fleet.counted()[0] - began) / passed_s / cost_ms * 1000
+        finally:
+            fleet.stop()
+        bare = asyncio.run(_bare_polls(urls[:HOSTS], seconds))
+    return [
+        _measure("snapshots_a_cpu_second", ours, "polls", POLLS_LIMIT, "at least"),
+        _measure("bare_aiohttp_snapshots_a_cpu_second", bare, "polls"),
+        _measure("snapshots_over_bare", ours / bare, "ratio"),
+    ]
+
+
+async def _bare_polls(urls: Sequence[str], seconds: float) -> float:
+    """Return how often a second of CPU asks, one request at a time and host, the body read and thrown away."""
+    until_s, count = time.monotonic() + seconds, 0
+
+    async def ask(session: aiohttp.ClientSession, url: str) -> None:
+        nonlocal count
+        while time.monotonic() < until_s:
+            async with session.get(url) as response:
+                await response.read()
+            count += 1
+
+    cpu_s = time.process_time()
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        await asyncio.gather(*[ask(session, url) for url in urls])
+    return count / (time.process_time() - cpu_s)
+
+
 def watched(url: str, streams: int, seconds: float, *, ca_file: Path | None = None) -> Cost:
     """Return what it costs to watch `streams` cameras at `url` (`{}` in it is a camera's number)."""
     own_b, kernel_b = _own_bytes(), _kernel_bytes()
-    fleet = Watched(url, streams, ca_file=ca_file)
+    fleet = Watched([url.format(number) for number in range(streams)], ca_file=ca_file)
     try:
         fleet.wait_live(_TIMEOUT_S)
         began = fleet.counted()
@@ -129,16 +172,17 @@ def watched(url: str, streams: int, seconds: float, *, ca_file: Path | None = No
 class Watched:
     """Cameras as a worker runs them, without a bus: all of `Fleet` but its topics, and frames that go nowhere."""
 
-    def __init__(self, url: str, streams: int, *, ca_file: Path | None = None) -> None:
-        """Begin."""
+    def __init__(self, urls: Sequence[str], *, ca_file: Path | None = None, min_gap_s: float = 2.0) -> None:
+        """Begin to watch `urls`."""
         clock = SystemClock()
         doors = Doors(allow_loopback=True)
         self._sources = Sources(doors, Secrets(None, {}), clock, lambda: RealTime(clock), 30.0, 16 << 20, ca_file)
         self._runtime = Runtime(clock, Bounds(at_a_server=64))
+        self._runtime.at_end.append(self._sources.close)
         self._runtime.start()
         around = Around(self._sources.live, self, clock, "bench", 15.0, self._runtime)
         self.runs = [
-            CameraRun(_camera(number, url.format(number)), 1, around, lambda _: None) for number in range(streams)
+            CameraRun(_camera(number, url, min_gap_s), 1, around, lambda _: None) for number, url in enumerate(urls)
         ]
         for camera in self.runs:
             camera.start()
@@ -180,8 +224,9 @@ class Watched:
                 camera.look()
 
 
-def _camera(number: int, url: str) -> camera_pb2.Camera:
-    return camera_pb2.Camera(id=f"camera-{number}", source=url, sampling=camera_pb2.Sampling(min_gap_s=2, max_gap_s=30))
+def _camera(number: int, url: str, min_gap_s: float) -> camera_pb2.Camera:
+    sampling = camera_pb2.Sampling(min_gap_s=min_gap_s, max_gap_s=30)
+    return camera_pb2.Camera(id=f"camera-{number}", source=url, sampling=sampling)
 
 
 def _bare(url: str, streams: int, seconds: float) -> tuple[float, float]:

@@ -60,6 +60,13 @@ def replayed(clip: Clip, *, tls: bool = False, pictures_a_burst: int = 10) -> It
 
 
 @contextlib.contextmanager
+def snapshots() -> Iterator[str]:
+    """Serve snapshots at `HOSTS` addresses; `{}` in the URL is one's number, from 1."""
+    with _running([sys.executable, "-m", "lamplight_ingest.bench_snapshots"]) as port:
+        yield f"http://127.0.0.{{}}:{port}/now.jpg"
+
+
+@contextlib.contextmanager
 def gstreamer(clip: Clip, streams: int) -> Iterator[str | None]:
     """Serve `clip` from GStreamer's RTSP server, evenly paced; None where it is not installed."""
     probe = subprocess.run([SYSTEM_PYTHON, "-c", _PROBE], capture_output=True, check=False)  # noqa: S603 - our own

@@ -166,6 +166,7 @@ def parts(settings: IngestSettings, clock: Clock) -> Sequence[Component]:
         http_at_once=settings.http_connections_per_host,
     )
     runtime = Runtime(clock)
+    runtime.at_end.append(sources.close)
     around = Around(sources.live, detect, clock, settings.replica, settings.stall_after_s, runtime)
     handler = CameraHandler()
     fleet = Fleet(handler, outbox, cameras, states, around)

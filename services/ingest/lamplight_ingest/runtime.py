@@ -23,6 +23,7 @@ class Runtime(AsyncPart):
     def __init__(self, clock: Clock, bounds: Bounds | None = None) -> None:
         """Let sources be reached within `bounds`."""
         super().__init__()
+        self.at_end: list[Callable[[], Coroutine[object, object, None]]] = []
         self.places = Places(clock, bounds)
 
     def spawn(self, main: Coroutine[object, object, None]) -> concurrent.futures.Future[None]:
@@ -47,3 +48,5 @@ class Runtime(AsyncPart):
             task.cancel()
         if running:
             await asyncio.wait(running, timeout=min(timeout_s, _WHOLE_S))
+        for end in self.at_end:
+            await end()

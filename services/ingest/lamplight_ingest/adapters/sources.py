@@ -15,7 +15,9 @@ from lamplight_ingest import doors as addresses
 from lamplight_ingest.adapters.file import FileSource
 from lamplight_ingest.adapters.folder import FolderSource
 from lamplight_ingest.adapters.http import HttpSource
+from lamplight_ingest.adapters.http_async import AsyncHosts
 from lamplight_ingest.adapters.http_hosts import HttpHosts
+from lamplight_ingest.adapters.http_live import HttpLive
 from lamplight_ingest.adapters.pace import Pace
 from lamplight_ingest.adapters.rtsp import RtspSource, RtspUdpSource
 from lamplight_ingest.adapters.rtsp_either import RtspEither
@@ -46,10 +48,24 @@ class Sources:
     def live(self, camera: camera_pb2.Camera) -> LiveSource:
         """Return a source for `camera`, not yet asked; raises `SourceRefused` where the doors are closed to it."""
         address = self._address(camera)
-        if address.scheme not in ("rtsp", "rtsps"):
+        if address.scheme == "file":
             return InThread(self.of(camera), self._threads)
-        keys_only = not plan_of(camera.sampling).wants_all
-        return self._rtsp(address, self.secrets.credentials(camera.credentials_secret), keys_only=keys_only)
+        credentials = self.secrets.credentials(camera.credentials_secret)
+        if address.scheme in ("rtsp", "rtsps"):
+            return self._rtsp(address, credentials, keys_only=not plan_of(camera.sampling).wants_all)
+        return HttpLive(
+            address,
+            credentials,
+            self._live_hosts,
+            self.clock,
+            gap_s=plan_of(camera.sampling).min_gap_s,
+            max_bytes=self.max_picture_bytes,
+            by_hls=lambda: InThread(self.of(camera), self._threads),
+        )
+
+    async def close(self) -> None:
+        """Let go of what live sources share; on their loop."""
+        await self._live_hosts.close()
 
     def of(self, camera: camera_pb2.Camera) -> Source:
         """Return a source to be waited for, not yet opened; raises `SourceRefused` where the doors are closed to it."""
@@ -102,6 +118,10 @@ class Sources:
 
         ours = RtspSocketSource(address, credentials, self._dialer, self._reader, keys_only=keys_only)
         return RtspEither(ours, by_libavformat)
+
+    @cached_property
+    def _live_hosts(self) -> AsyncHosts:
+        return AsyncHosts(self.doors, self.timeout_s, self.ca_file, at_once=self.http_at_once)
 
     @cached_property
     def _hosts(self) -> HttpHosts:

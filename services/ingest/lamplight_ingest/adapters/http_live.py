@@ -1,0 +1,154 @@
+"""Cameras over HTTP(S) on one event loop: snapshots polled, MJPEG read; HLS is left to the source that waits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+
+import aiohttp
+from lamplight_kit.clock import Clock
+
+from lamplight_ingest import bitstream, hls, http_times, multipart
+from lamplight_ingest.adapters.http_async import AsyncClient, AsyncHosts
+from lamplight_ingest.adapters.secrets import Credentials
+from lamplight_ingest.doors import Address
+from lamplight_ingest.model import Listener, LiveSource, Picture, SourceAway, SourceRefused
+
+_OK, _NOT_MODIFIED = 200, 304
+_BUSY = frozenset({429, 503})
+
+
+class HttpLive:
+    """Polls snapshots every `gap_s` seconds (politer where the server asks for it), or reads MJPEG as it comes."""
+
+    ends = False
+
+    def __init__(
+        self,
+        address: Address,
+        credentials: Credentials | None,
+        hosts: AsyncHosts,
+        clock: Clock,
+        *,
+        gap_s: float,
+        max_bytes: int,
+        by_hls: Callable[[], LiveSource],
+    ) -> None:
+        """Prepare; nothing connects until `watch`. `by_hls` makes the source for an address that gives a playlist."""
+        self.transport = "http-snapshot"
+        self._client = AsyncClient(address, credentials, hosts)
+        self._clock = clock
+        self._gap_s = gap_s
+        self._max_bytes = max_bytes
+        self._by_hls = by_hls
+        self._tags: dict[str, str] = {}
+        self._last: tuple[str, bytes] | None = None
+
+    async def watch(self, to: Listener) -> None:
+        """Ask until the server fails."""
+        while True:
+            await self._client.manners.wait()
+            asked_s = time.monotonic()
+            wait_s = await self._turn(to)
+            if wait_s is None:
+                break
+            await asyncio.sleep(max(0.0, asked_s + wait_s - time.monotonic()))
+        if self.transport == "http-hls":
+            await self._by_hls().watch(to)
+
+    async def _turn(self, to: Listener) -> float | None:
+        """Ask once; return how long to wait from the asking, None where it was no snapshot."""
+        places = self._client.manners.places
+        await places.acquire()
+        is_held = True
+        try:
+            async with self._client.get(self._tags) as response:
+                to.opened()
+                kind = response.headers.get("content-type", "")
+                delimiter = multipart.boundary_of(kind)
+                if response.status == _OK and delimiter is not None:
+                    self.transport = "http-mjpeg"
+                    places.release()  # a stream goes on for ever, and others have their turns
+                    is_held = False
+                    await self._stream(response, delimiter, to)
+                    return None
+                if response.status == _OK and hls.is_playlist(kind, str(response.url)):
+                    self.transport = "http-hls"
+                    return None
+                self.transport = "http-snapshot"
+                asked_to_wait_s = self._asked_to_wait_s(response)
+                picture = await self._snapshot(response) if asked_to_wait_s is None else None
+        finally:
+            if is_held:
+                places.release()
+        if picture is not None:
+            to.took(picture)
+        if asked_to_wait_s is not None:
+            self._client.manners.rest(asked_to_wait_s)
+        return max(self._gap_s, asked_to_wait_s or 0.0)
+
+    def _asked_to_wait_s(self, response: aiohttp.ClientResponse) -> float | None:
+        """Return how long a busy server wants to be left alone; None where it gives a picture."""
+        if response.status in _BUSY:
+            asked_s = http_times.retry_after_s(response.headers.get("retry-after"), self._clock.now_ns())
+            if asked_s is not None:
+                return asked_s
+        if response.status not in (_OK, _NOT_MODIFIED):
+            self._client.refuse(response)
+        return None
+
+    async def _snapshot(self, response: aiohttp.ClientResponse) -> Picture:
+        source_at_ns = http_times.taken_ns(_lower(response.headers))
+        if response.status == _NOT_MODIFIED:
+            if self._last is None:
+                text = self._client.said("status 304 found before any picture; a picture expected")
+                raise SourceAway(text)
+            found, is_same = self._last, True
+        else:
+            found = self._checked(await self._client.body(response, self._max_bytes))
+            is_same = found == self._last
+            tags = {"If-None-Match": response.headers.get("etag", "")}
+            tags["If-Modified-Since"] = response.headers.get("last-modified", "")
+            self._tags = {name: value for name, value in tags.items() if value}
+        self._last = found
+        # The same picture again tells how things stand now, not when it was taken.
+        told_ns = None if is_same else source_at_ns
+        now_ns = self._clock.now_ns()
+        return Picture(*found, is_key=True, received_ns=now_ns, source_at_ns=told_ns, same_as_before=is_same)
+
+    def _checked(self, body: bytes) -> tuple[str, bytes]:
+        codec = bitstream.still_codec(body)
+        if codec is None:
+            # Away, not refused: cameras answer so while they start or are overloaded, and asking again mends it.
+            text = self._client.said(f"{len(body)} bytes that are neither JPEG nor PNG found, one of them expected")
+            raise SourceAway(text)
+        return codec, body
+
+    async def _stream(self, response: aiohttp.ClientResponse, delimiter: bytes, to: Listener) -> None:
+        parts = multipart.Parts(delimiter, self._max_bytes)
+        last = b""
+        try:
+            async for chunk in response.content.iter_any():
+                received_ns = self._clock.now_ns()
+                for part in parts.feed(chunk):
+                    codec, data = self._checked(part.body)
+                    told_ns = http_times.taken_ns(part.headers)
+                    is_same = data == last
+                    to.took(
+                        Picture(
+                            codec,
+                            data,
+                            is_key=True,
+                            received_ns=received_ns,
+                            source_at_ns=told_ns,
+                            same_as_before=is_same,
+                        )
+                    )
+                    last = data
+        except multipart.TooLarge as error:
+            raise SourceRefused(self._client.said(str(error))) from None
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
