@@ -40,7 +40,7 @@ def retry_after_s(text: str | None, now_ns: int) -> float | None:
     """Return the seconds that `Retry-After` asks for, at most an hour; None where it asks for nothing readable."""
     if text is None:
         return None
-    if re.fullmatch(r"\s*\d{1,9}\s*", text):
-        return min(float(text), LONGEST_WAIT_S)
+    if seconds := re.fullmatch(r"[ \t]*([0-9]{1,9})[ \t]*", text):
+        return min(float(seconds[1]), LONGEST_WAIT_S)
     at_ns = date_ns(text)
     return None if at_ns is None else min(max(0.0, (at_ns - now_ns) / NS_PER_S), LONGEST_WAIT_S)
