@@ -12,6 +12,7 @@ refused and stays so, with the latest reason, however often it is tried.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -101,12 +102,17 @@ def judged(life: Life, refused_because: str) -> Life:
     return replace(life, reason=f"{said}{_BUT}{did}: {refused_because}" if refused_because else said)
 
 
-def waited(life: Life, now: Moment, patience_s: float) -> Life:
-    """Time has passed: a live or answering camera that gave no picture for `patience_s` is stalled."""
+def waited(life: Life, now: Moment, patience_s: float, hint: Callable[[], str] = str) -> Life:
+    """Time has passed: a live or answering camera that gave no picture for `patience_s` is stalled.
+
+    `hint` says what came instead; empty: nothing.
+    """
     silent_s = now.monotonic_s - life.heard_s
     if life.state not in (State.LIVE, State.CONNECTING) or silent_s < patience_s or life.over:
         return life
-    return replace(life, state=State.STALLED, since_ns=now.at_ns, reason=f"no picture for {patience_s:g} s")
+    came = hint()
+    reason = f"no picture for {patience_s:g} s" + (f": {came}" if came else "")
+    return replace(life, state=State.STALLED, since_ns=now.at_ns, reason=reason)
 
 
 def failed(life: Life, now: Moment, as_state: State, *, reason: str) -> Life:

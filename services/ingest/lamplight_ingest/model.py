@@ -91,6 +91,15 @@ class LiveSource(Protocol):
         ...
 
 
+@runtime_checkable
+class Hinting(Protocol):
+    """A source that knows what comes where no picture does."""
+
+    def hint(self) -> str:
+        """Say what came since the last picture that was wanted, and the cure; empty where nothing did."""
+        ...
+
+
 class Source(Protocol):
     """Where pictures of one camera come from, by waiting for them; one use: open, read, close.
 

@@ -15,6 +15,7 @@ from lamplight_ingest.interval import KeyInterval
 from lamplight_ingest.life import Life, Moment, State
 from lamplight_ingest.model import (
     STANDS_ALONE,
+    Hinting,
     LiveSource,
     Picture,
     Source,
@@ -176,7 +177,10 @@ class Watch:
 
     def look(self, patience_s: float) -> None:
         """Notice silence: call now and then."""
-        self._turn(lambda life, now: lives.waited(life, now, patience_s))
+        self._turn(lambda life, now: lives.waited(life, now, patience_s, self._hint))
+
+    def _hint(self) -> str:
+        return self._source.hint() if isinstance(self._source, Hinting) else ""
 
     def end(self, reason: str) -> None:
         """End the camera's life."""

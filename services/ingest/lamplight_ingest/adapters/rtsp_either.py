@@ -7,7 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from lamplight_ingest.adapters.rtsp_sockets import SourceOdd, SourceWithoutTcp
-from lamplight_ingest.model import Listener, LiveSource
+from lamplight_ingest.model import Hinting, Listener, LiveSource
 
 _log = structlog.get_logger()
 
@@ -25,6 +25,10 @@ class RtspEither:
         self.transport = ours.transport
         self._ours = ours
         self._other = other
+
+    def hint(self) -> str:
+        """Say what comes to our own client where no picture does."""
+        return self._ours.hint() if isinstance(self._ours, Hinting) else ""
 
     async def watch(self, to: Listener) -> None:
         """Watch, by the one client or the other."""

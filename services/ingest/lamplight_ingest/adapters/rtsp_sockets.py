@@ -21,7 +21,7 @@ from lamplight_ingest.doors import Address
 from lamplight_ingest.model import Listener, Picture, SourceAway, SourceError, SourceRefused, SourceSilent
 from lamplight_ingest.rtsp.address import target_of
 from lamplight_ingest.rtsp.auth import Login
-from lamplight_ingest.rtsp.events import AccessUnit, Event, Failed, Fault, Limits, Moved
+from lamplight_ingest.rtsp.events import AccessUnit, Activity, Event, Failed, Fault, Limits, Moved
 from lamplight_ingest.scrub import scrub
 
 FRESH_BYTES = 1 << 20
@@ -150,6 +150,15 @@ class RtspSocketSource:
         self._dialer = dialer
         self._reader = reader
         self._keys_only = keys_only
+        self._link: Link | None = None
+
+    def hint(self) -> str:
+        """Say what came since the last picture that was wanted, and the cure; empty where nothing did."""
+        came = self._link.client.activity if self._link else Activity()
+        if self._keys_only and came.pictures:
+            cure = "shorten the camera's keyframe interval, or set sampling.pictures to all"
+            return f"{came.pictures} pictures came since, no keyframe among them; {cure}"
+        return f"{came.packets} packets came since, no whole picture among them" if came.packets else ""
 
     async def watch(self, to: Listener) -> None:
         """Connect, describe, set up, play, and go where the server sends us.
@@ -181,6 +190,7 @@ class RtspSocketSource:
                 elif isinstance(event, Failed | Moved) and not over.done():
                     over.set_result(event)
 
+        self._link = link
         early, link.early = link.early, []
         self._reader.add(link, tell)
         try:
