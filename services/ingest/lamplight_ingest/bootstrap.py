@@ -17,7 +17,9 @@ from lamplight_kit.rpc import RpcServer, Tokens
 from lamplight_kit.service import AsyncPart, Component
 
 from lamplight_ingest.adapters.grpc_detect import DetectStreams
+from lamplight_ingest.adapters.onvif import Device
 from lamplight_ingest.adapters.pace import AsFastAsItGoes, RealTime
+from lamplight_ingest.adapters.probe import best, device, look
 from lamplight_ingest.adapters.secrets import Secrets
 from lamplight_ingest.adapters.sources import Sources
 from lamplight_ingest.api import ALLOW, CameraApi
@@ -25,11 +27,12 @@ from lamplight_ingest.changes import Changes
 from lamplight_ingest.doors import Doors
 from lamplight_ingest.fleet import Fleet
 from lamplight_ingest.handler import INPUTS, STATE, CameraHandler
-from lamplight_ingest.model import NS_PER_S, Source, SourceRefused
+from lamplight_ingest.model import NS_PER_S, Source, SourceError, SourceRefused
 from lamplight_ingest.plan import plan_of
+from lamplight_ingest.probing import Allowed, Report, allowed
 from lamplight_ingest.run import Around
 from lamplight_ingest.runtime import Runtime
-from lamplight_ingest.settings import IngestSettings
+from lamplight_ingest.settings import IngestSettings, ProbeSettings
 from lamplight_ingest.watch import Watch
 
 START_NS = 1_704_110_400 * NS_PER_S
@@ -121,6 +124,50 @@ def local(
         max_picture_bytes=max_picture_bytes,
     )
     return Replay(cameras, sources)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What `probe` found: an ONVIF device's profiles and clock (None: no device), and the source that was looked at."""
+
+    source: str
+    device: Device | None
+    report: Report
+
+    @property
+    def allowed(self) -> Sequence[Allowed]:
+        """What each sampling of the source would serve."""
+        return allowed(self.report)
+
+
+def probe(source: str, *, secret: str = "", for_s: float = 12.0, allow_loopback: bool = False) -> Probe:
+    """Return what a source is that no system knows yet: through the adapters and doors of every camera, no Kafka.
+
+    Of an ONVIF device the cheapest profile that will do is looked at. `secret` names user and password as ingest looks
+    for them. What goes wrong is in the report; raises `SettingsError` alone.
+    """
+    settings = ProbeSettings.load()
+    clock = SystemClock()
+    sources = Sources(
+        doors=settings.doors(allow_loopback=allow_loopback),
+        secrets=Secrets(settings.secrets_dir),
+        clock=clock,
+        pace=lambda: AsFastAsItGoes(clock.now_ns()),
+        timeout_s=settings.source_timeout_s,
+        max_picture_bytes=MAX_PICTURE_BYTES,
+        ca_file=settings.tls_ca_file,
+    )
+    try:
+        found = device(source, secret, sources)
+    except SourceError as error:
+        return Probe(source, None, Report("onvif", error=str(error)))
+    if found is None:
+        return Probe(source, None, look(source, secret, sources, for_s))
+    chosen = best(found)
+    if chosen is None:
+        text = "no profile of H.264 or H.265 with an address found, one expected; set one up on the device"
+        return Probe(source, found, Report("onvif", error=text))
+    return Probe(chosen.stream, found, look(chosen.stream, secret, sources, for_s))
 
 
 class Api(AsyncPart):

@@ -5,10 +5,20 @@ from __future__ import annotations
 from ipaddress import ip_network
 from pathlib import Path
 
-from lamplight_kit.settings import ServiceSettings
+from lamplight_kit.settings import ServiceSettings, Settings
 from pydantic import Field, field_validator
 
 from lamplight_ingest.doors import ALL_SCHEMES, Doors
+
+
+def _check_networks(text: str) -> str:
+    for item in _items(text, ","):
+        try:
+            ip_network(item)
+        except ValueError:
+            message = f"{item} found, a network such as 10.20.0.0/16 or 2001:db8::/32 expected"
+            raise ValueError(message) from None
+    return text
 
 
 class IngestSettings(ServiceSettings):
@@ -64,16 +74,7 @@ class IngestSettings(ServiceSettings):
             raise ValueError(message)
         return text
 
-    @field_validator("allowed_networks")
-    @classmethod
-    def _networks(cls, text: str) -> str:
-        for item in _items(text, ","):
-            try:
-                ip_network(item)
-            except ValueError:
-                message = f"{item} found, a network such as 10.20.0.0/16 or 2001:db8::/32 expected"
-                raise ValueError(message) from None
-        return text
+    _check_networks = field_validator("allowed_networks")(_check_networks)
 
     @field_validator("file_roots")
     @classmethod
@@ -98,6 +99,22 @@ class IngestSettings(ServiceSettings):
             allow_loopback=self.allow_loopback,
             networks=tuple(map(ip_network, _items(self.allowed_networks, ","))) or None,
         )
+
+
+class ProbeSettings(Settings):
+    """What a look at one source is told by the environment: the same names as ingest's own."""
+
+    allowed_networks: str = Field(default="", description="As ingest's.")
+    secrets_dir: Path | None = Field(default=None, description="As ingest's.")
+    tls_ca_file: Path | None = Field(default=None, description="As ingest's.")
+    source_timeout_s: float = Field(default=10.0, gt=0, le=120, description="As ingest's.")
+
+    def doors(self, *, allow_loopback: bool) -> Doors:
+        """Return what may be looked at: any file that the caller can read."""
+        networks = tuple(map(ip_network, _items(self.allowed_networks, ","))) or None
+        return Doors(roots=None, allow_loopback=allow_loopback, networks=networks)
+
+    _check_networks = field_validator("allowed_networks")(_check_networks)
 
 
 def _items(text: str, separator: str) -> list[str]:

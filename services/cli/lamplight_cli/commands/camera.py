@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamplight_cli.commands import options
+from lamplight_cli.errors import FAILED
 from lamplight_cli.output import say, say_json, say_rows, warn
 
 if TYPE_CHECKING:
@@ -125,6 +126,42 @@ def remove(camera_id: str, data: Path, *, as_json: bool) -> None:
         stub = camera_pb2_grpc.CameraServiceStub(channel)
         call(stub.RemoveCamera, camera_pb2.RemoveCameraRequest(camera_id=camera_id))
     options.say_removed("camera", camera_id, as_json=as_json)
+
+
+@command.command(name="probe")
+@click.argument("source", metavar="URL")
+@click.option("--secret", default="", metavar="NAME", help="Secret that holds user:password (LAMPLIGHT_SECRET_<NAME>).")
+@click.option("--for", "for_s", type=click.FloatRange(1, 600), default=12.0, show_default=True, help="Seconds to look.")
+@click.option("--allow-loopback", is_flag=True, help="Look at addresses of this machine too, as `lamplight up` does.")
+@options.as_json
+def probe(source: str, secret: str, for_s: float, *, allow_loopback: bool, as_json: bool) -> int:
+    """Say what a source is before it is added: codec, size, rate, keyframes, time, and which rules it allows.
+
+    URL is what `source` may be in cameras.yaml, or an ONVIF device (onvif://host, http://host/onvif/device_service),
+    whose profiles are told. Nothing is kept, and no system need run.
+    """
+    from lamplight_contracts.secrets import has_secret, scrub  # noqa: PLC0415 - beside its use
+
+    from lamplight_cli import probing  # noqa: PLC0415 - imports the contracts
+    from lamplight_cli.local import stage  # noqa: PLC0415 - as above
+
+    if has_secret(source, whole=True):
+        message = f"{scrub(source, whole=True)!r} found, an address without user and password expected"
+        raise click.BadParameter(f"{message}; put user:password into LAMPLIGHT_SECRET_<NAME>, and name it by --secret")
+    found = stage("probe")(options.absolute(source), secret=secret, for_s=for_s, allow_loopback=allow_loopback)
+    if as_json:
+        for line in probing.lines_of(found, secret):
+            say_json(line)
+    else:
+        for text in probing.words(found, secret):
+            say(text)
+    if found.report.error is not None:
+        by_option = found.report.error.replace(
+            "set LAMPLIGHT_ALLOW_LOOPBACK to allow it", "allow it by --allow-loopback"
+        )
+        warn(f"{found.source}: {by_option}")
+        return FAILED
+    return 0
 
 
 def _say_as(form: str, cameras: Sequence[Any]) -> None:

@@ -41,6 +41,11 @@ def file(name: str, text: str) -> Callable[[_Command], _Command]:
     return click.option(name, type=click.Path(path_type=Path), help=text)
 
 
+def absolute(source: str) -> str:
+    """Return a source as ingest takes it: a path from here, anything with a scheme as it is."""
+    return source if "://" in source else str(Path(source).resolve())
+
+
 def where(data: Path) -> Where:
     """Return where the system is that the user means."""
     return where_of(Folder(data.absolute()))

@@ -31,6 +31,8 @@ class AsAsked(httpx.Auth):
         if response.status_code != httpx.codes.UNAUTHORIZED:
             return
         offers = response.headers.get("www-authenticate", "").lower()
+        if "digest" not in offers and "basic" not in offers:
+            return  # never a password in clear where it was not asked for
         self._chosen = self._digest if "digest" in offers else self._basic
         yield from self._chosen.auth_flow(request)
 

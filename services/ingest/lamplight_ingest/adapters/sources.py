@@ -80,7 +80,7 @@ class Sources:
         return HttpSource(
             address,
             credentials,
-            self._hosts,
+            self.hosts,
             self.clock,
             gap_s=plan_of(camera.sampling).min_gap_s,
             max_bytes=self.max_picture_bytes,
@@ -124,7 +124,8 @@ class Sources:
         return AsyncHosts(self.doors, self.timeout_s, self.ca_file, at_once=self.http_at_once)
 
     @cached_property
-    def _hosts(self) -> HttpHosts:
+    def hosts(self) -> HttpHosts:
+        """What HTTP sources share that wait: HLS, devices, probes."""
         return HttpHosts(self.doors, self.timeout_s, self.ca_file, at_once=self.http_at_once)
 
     @cached_property
