@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from html import escape
 from urllib.parse import quote
 
 from lamplight_contracts import secrets as addresses
@@ -12,7 +13,7 @@ _MAX_TEXT = 300
 
 
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return `text` as one short line without any of `secrets`, plain or percent-encoded, and without URL users."""
+    """Return `text` as one short line without any of `secrets`, plain, percent-encoded or in HTML, and URL users."""
     for secret in sorted({form for known in secrets for form in _forms(known)}, key=len, reverse=True):
         text = text.replace(secret, addresses.HIDDEN)
     line = " ".join(addresses.scrub(text).split())
@@ -21,4 +22,6 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
 
 def _forms(secret: str) -> tuple[str, ...]:
     """Return how a secret may be written; one or two letters would blot out every word, and are hidden by URL alone."""
-    return (secret, quote(secret, safe=""), quote(secret)) if len(secret) >= _MIN_SECRET else ()
+    if len(secret) < _MIN_SECRET:
+        return ()
+    return (secret, quote(secret, safe=""), quote(secret), escape(secret), escape(secret, quote=False))

@@ -31,7 +31,7 @@ class HttpClient:
         self.closed = threading.Event()
         self.whole_s = _WHOLE_BODY_TIMEOUTS * hosts.timeout_s
         self._hosts = hosts
-        self._known = (credentials.password,) if credentials else ()
+        self._known = credentials.known if credentials else ()
         own: Origin = origin_of(httpx.URL(address.text))
         self._host = hosts.of(own)
         self._auth = AsAsked(credentials, own) if credentials else None

@@ -144,7 +144,7 @@ class OnvifDevice:
         return answer
 
     def _said(self, fault: str) -> str:
-        known = (self._credentials.password,) if self._credentials else ()
+        known = self._credentials.known if self._credentials else ()
         hint = ""
         if any(word.lower() in fault.lower() for word in (*_NO_RIGHTS, "status 401", "authori")):
             skew = f"; its clock is {self._ahead_s:+.0f} s from ours" if abs(self._ahead_s or 0) > 5 else ""

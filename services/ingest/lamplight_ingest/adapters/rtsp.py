@@ -131,7 +131,7 @@ class RtspSource:
 
     def _said(self, what: str, error: Exception) -> str:
         reason = getattr(error, "strerror", None) or str(error)
-        known = (self._credentials.password,) if self._credentials else ()
+        known = self._credentials.known if self._credentials else ()
         if isinstance(error, av.error.ExitError):
             reason = f"no byte within {self._timeout_s:g} s"
         return scrub(f"rtsp server {self._address.host}:{self._address.port} {what}: {reason}", known)

@@ -205,7 +205,7 @@ class RtspSocketSource:
         return link
 
     def _error(self, failed: Failed) -> SourceError:
-        known = (self._credentials.password,) if self._credentials else ()
+        known = self._credentials.known if self._credentials else ()
         text = scrub(f"rtsp server {self._address.host}:{self._address.port}: {failed.reason}", known)
         return _KINDS[failed.fault](text)
 

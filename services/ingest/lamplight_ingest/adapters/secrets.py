@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from collections.abc import Mapping
@@ -21,6 +22,12 @@ class Credentials:
 
     user: str
     password: str = field(repr=False)
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Return what must stand in no text: the password, and what a server hears of it by Basic authentication."""
+        token = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        return (self.password, token, token.rstrip("="))
 
 
 @dataclass(frozen=True)
