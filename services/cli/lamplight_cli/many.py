@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
+import grpc
 from lamplight.camera.v1 import camera_pb2
 
 from lamplight_cli.adapters.calls import call
@@ -84,7 +85,11 @@ def carry_out(stub: Any, wanted: Difference, progress: Callable[[int, int], None
         return list(call(stub.ApplyCameras, camera_pb2.ApplyCamerasRequest(cameras=part)).cameras)
 
     def remove(camera_id: str) -> None:
-        call(stub.RemoveCamera, camera_pb2.RemoveCameraRequest(camera_id=camera_id))
+        try:
+            call(stub.RemoveCamera, camera_pb2.RemoveCameraRequest(camera_id=camera_id))
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.NOT_FOUND:  # gone already, by a run before this one, say
+                raise
 
     written: list[camera_pb2.Camera] = []
     for applied in _at_once(write, parts, PARTS_AT_ONCE):

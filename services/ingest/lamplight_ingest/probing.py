@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ ENOUGH_KEYS = 4
 LEAST_S = 4.0
 DWELL_GAPS = 2
 """Pictures of a thing that it takes to tell that it stands still: one more than its first, and one to be sure."""
+_NEARLY = 0.05
 COUNTING_GAP_S = 0.5
 """A vehicle crosses a line between two pictures that are further apart, unseen."""
 
@@ -138,14 +140,15 @@ def allowed(report: Report) -> Sequence[Allowed]:
     """Return what each sampling would serve, as far as was measured."""
     found = []
     if report.keyframe_interval_s is not None:
-        found.append(_allowed("keyframes", max(KEYFRAMES_MIN_GAP_S, report.keyframe_interval_s)))
+        found.append(_allowed("keyframes", KEYFRAMES_MIN_GAP_S, report.keyframe_interval_s))
     if report.rate_hz is not None:
-        found.append(_allowed("all", max(ALL_MIN_GAP_S, 1 / report.rate_hz)))
+        found.append(_allowed("all", ALL_MIN_GAP_S, 1 / report.rate_hz))
     return found
 
 
-def _allowed(pictures: str, every_s: float) -> Allowed:
-    every_s = round(every_s, 2)
+def _allowed(pictures: str, min_gap_s: float, step_s: float) -> Allowed:
+    """The next picture that is at least `min_gap_s` after the last is examined, and one comes every `step_s`."""
+    every_s = round(step_s * max(1, math.ceil(min_gap_s / step_s - _NEARLY)), 2)
     return Allowed(pictures, every_s, round(DWELL_GAPS * every_s, 2), every_s <= COUNTING_GAP_S)
 
 

@@ -22,6 +22,8 @@ from lamplight_ingest.adapters.pace import AsFastAsItGoes, RealTime
 from lamplight_ingest.adapters.rtsp import RtspSource, RtspUdpSource
 from lamplight_ingest.adapters.secrets import Secrets
 from lamplight_ingest.adapters.sources import Sources
+from lamplight_ingest.adapters.waited import Waited
+from lamplight_ingest.bootstrap import probe
 from lamplight_ingest.doors import Doors
 from lamplight_ingest.model import SourceAway, SourceError, SourceRefused
 from lamplight_ingest.rtsp.relayed import MAX_HEAD_BYTES, Heard, Unfit
@@ -133,9 +135,9 @@ def rebinding(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return told
 
 
-def source(url: str, doors: Doors, timeout_s: float = 1.0) -> Any:
-    """Return the source that a camera of this address has."""
-    made = Sources(
+def sources(doors: Doors, timeout_s: float = 1.0) -> Sources:
+    """Return what makes sources behind these doors."""
+    return Sources(
         doors=doors,
         secrets=Secrets(None, {}),
         clock=CLOCK,
@@ -143,7 +145,11 @@ def source(url: str, doors: Doors, timeout_s: float = 1.0) -> Any:
         timeout_s=timeout_s,
         max_picture_bytes=10_000,
     )
-    return made.of(camera_pb2.Camera(id="quay", source=url))
+
+
+def source(url: str, doors: Doors, timeout_s: float = 1.0) -> Any:
+    """Return the source that a camera of this address has, for a caller that waits."""
+    return sources(doors, timeout_s).of(camera_pb2.Camera(id="quay", source=url))
 
 
 def read(found: Any) -> None:
@@ -163,10 +169,21 @@ def _ours(url: str) -> Any:
     return source(url, ONE_OPEN)
 
 
+def _live(url: str) -> Any:
+    """Return the source as a worker watches it."""
+    return Waited(sources(ONE_OPEN).live(camera_pb2.Camera(id="quay", source=url)))
+
+
 @pytest.mark.parametrize(
     ("scheme", "make"),
-    [("http", _ours), ("rtsp", _ours), ("rtsp", _libavformat(RtspSource)), ("rtsp", _libavformat(RtspUdpSource))],
-    ids=["http", "rtsp", "libavformat-tcp", "libavformat-udp"],
+    [
+        ("http", _ours),
+        ("http", _live),
+        ("rtsp", _live),
+        ("rtsp", _libavformat(RtspSource)),
+        ("rtsp", _libavformat(RtspUdpSource)),
+    ],
+    ids=["http", "http-live", "rtsp", "libavformat-tcp", "libavformat-udp"],
 )
 def test_a_name_that_changes_its_address_leads_nowhere(
     scheme: str, make: Callable[[str], Any], rebinding: list[str]
@@ -180,6 +197,39 @@ def test_a_name_that_changes_its_address_leads_nowhere(
         assert camera.connected == 1
         assert inside.connected == 0
         assert CLOSED_IP in rebinding
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda port: f"http://{OPEN_IP}:{port}/live.m3u8",
+        lambda port: f"http://{OPEN_IP}:{port}/moved.jpg",
+        lambda port: f"http://{NAME}:{port}/live.m3u8",
+        lambda port: f"onvif://{NAME}:{port}",
+    ],
+    ids=["segment", "redirect", "playlist", "onvif"],
+)
+def test_what_a_server_names_is_checked_where_it_is_connected_to(
+    asked: Callable[[int], str], rebinding: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Segments, redirects and devices, by the command that looks at them, though the name changes its address."""
+    monkeypatch.setenv("LAMPLIGHT_ALLOWED_NETWORKS", f"{OPEN_IP}/32")
+    monkeypatch.setenv("LAMPLIGHT_SOURCE_TIMEOUT_S", "1")
+    rebinding.append(OPEN_IP) if NAME not in asked(0) else None  # its first answer is spent: it is closed by now
+    with listening(CLOSED_IP) as inside:
+
+        def answer(request: bytes) -> bytes:
+            place = f"http://{NAME}:{inside.port}/x"
+            if b"moved.jpg" in request:
+                return f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n".encode()
+            text = f"#EXTM3U\n#EXTINF:1,\n{place}\n"
+            return f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode()
+
+        with listening(OPEN_IP, answer=answer) as camera:
+            report = probe(asked(camera.port), for_s=2).report
+        assert camera.connected == 1
+        assert report.error
+        assert inside.connected == 0
 
 
 def test_a_name_with_one_closed_address_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,8 @@ def test_what_is_allowed_follows_from_what_was_measured() -> None:
     assert (by_keys.every_s, by_keys.dwell_s, by_keys.counts_lines) == (10, 20, False)
     assert "below 20 s cannot be told" in by_keys.words
     assert (by_all.every_s, by_all.dwell_s, by_all.counts_lines) == (0.2, 0.4, True)
+    often, _ = allowed(observed(12.5, 12, 8))
+    assert often.every_s == pytest.approx(2.88, abs=0.05)  # the third keyframe after the last is the first 2 s after it
     (once,) = allowed(observed(25, 10_000, 8))
     assert once.pictures == "all"
     assert "longer than was watched" in " ".join(observed(25, 10_000, 8).notes)

@@ -134,7 +134,7 @@ class AsyncClient:
         self.manners = hosts.of(address)
         self._hosts = hosts
         self._whole_s = _WHOLE_TIMEOUTS * hosts.timeout_s
-        self._known = (credentials.password,) if credentials else ()
+        self._known = credentials.known if credentials else ()
         login = Login(credentials.user, credentials.password) if credentials else None
         self._authenticator = Authenticator(login, lambda: secrets.token_hex(8))
 

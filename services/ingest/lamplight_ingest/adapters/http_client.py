@@ -89,13 +89,23 @@ class HttpClient:
         client = self._hosts.client
         for _ in range(MAX_REDIRECTS + 1):
             request = client.build_request(method, address.text, headers=headers, content=body)
-            response = client.send(request, stream=True, auth=self._auth)
+            response = self._sent(request)
             if not response.has_redirect_location:
                 return response
             response.close()
             address = self._allowed(str(response.url.join(response.headers["location"])), "redirected")
         text = self.said(f"more than {MAX_REDIRECTS} redirects found; give the address that they lead to")
         raise SourceRefused(text)
+
+    def _sent(self, request: httpx.Request) -> httpx.Response:
+        """Send; once more where the server closed a kept connection in the same moment (RFC 9112, 9.3.1)."""
+        client = self._hosts.client
+        try:
+            return client.send(request, stream=True, auth=self._auth)
+        except httpx.RemoteProtocolError as error:
+            if "without sending a response" not in str(error):
+                raise
+            return client.send(request, stream=True, auth=self._auth)
 
     def _allowed(self, target: str, how: str) -> Address:
         """Take apart where the server sends us; its host is checked again where it is connected to."""
