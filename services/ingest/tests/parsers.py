@@ -7,7 +7,8 @@ import io
 import struct
 from collections.abc import Callable, Mapping
 
-from lamplight_ingest import bitstream, doors, hls, http_times, mp4, multipart
+from lamplight_ingest import bitstream, doors, hls, http_times, mp4, multipart, picture_size
+from lamplight_ingest.onvif import messages, xml
 from lamplight_ingest.rtsp import relayed, rtcp, sdp, sei
 from lamplight_ingest.rtsp.address import base_url, control_url, target_of
 from lamplight_ingest.rtsp.auth import Authenticator, Login, challenges
@@ -163,6 +164,21 @@ def _bitstream(data: bytes) -> None:
         bitstream.with_parameter_sets(codec, data, b"\x00\x00\x01\x67")
 
 
+def _sizes(data: bytes) -> None:
+    for codec in ("h264", "hevc", "mjpeg", "png"):
+        size = picture_size.frame_hw(codec, data)
+        assert size is None or len(size) == 2
+
+
+def _onvif(data: bytes) -> None:
+    with contextlib.suppress(xml.Unreadable):
+        answer = xml.read(data)
+        assert len(messages.profiles_of(answer)) <= messages.MAX_PROFILES
+        messages.services_of(answer)
+        messages.date_of(answer)
+        messages.fault_of(answer)
+
+
 PARSERS: Mapping[str, Callable[[bytes], None]] = {
     "session": _session,
     "stream": _after_greeting,
@@ -179,6 +195,8 @@ PARSERS: Mapping[str, Callable[[bytes], None]] = {
     "bitstream": _bitstream,
     "playlist": _playlist,
     "relayed": _relayed,
+    "sizes": _sizes,
+    "onvif": _onvif,
 }
 
 
@@ -196,6 +214,13 @@ def _box(kind: bytes, content: bytes) -> bytes:
 
 
 _CHALLENGE = 'Digest realm="r, x", nonce="n", qop="auth,auth-int", algorithm=SHA-256, stale=true, Basic realm=y'
+_SOF = b"\xff\xd8\xff\xe0\x00\x04ab\xff\xc0\x00\x0b\x08\x00\x10\x00\x20\x01\x01\x11\x00"
+_CLOCK = b"<a:UTCDateTime xmlns:a='u'><a:Time><Hour>1</Hour><Minute>2</Minute></a:Time><Date/></a:UTCDateTime>"
+_PROFILES = (
+    b"<r><Service><Namespace>n</Namespace><XAddr>http://c/x</XAddr></Service><Profiles token='p'><Name>n</Name>"
+    b"<VideoEncoderConfiguration><Encoding>H264</Encoding><Resolution><Width>64</Width><Height>48</Height></Resolution>"
+    b"<RateControl><FrameRateLimit>25</FrameRateLimit></RateControl></VideoEncoderConfiguration></Profiles></r>"
+)
 _PLAYLIST = b"""#EXTM3U
 #EXT-X-TARGETDURATION:4
 #EXT-X-MEDIA-SEQUENCE:7
@@ -235,5 +260,12 @@ SEEDS: Mapping[str, list[bytes]] = {
     ],
     "playlist": [_PLAYLIST, _VARIANTS],
     "relayed": [greeting() + _video()],
+    "sizes": [
+        b"\x00\x00\x01" + SPS,
+        b"\x00\x00\x01\x42\x01\x01\x60" + bytes(range(40)),
+        _SOF,
+        b"\x89PNG\r\n\x1a\n" + bytes(16),
+    ],
+    "onvif": [_PROFILES, _CLOCK, b"<e><Fault><Value>a:b</Value><Reason><Text>t</Text></Reason></Fault></e>"],
     "bitstream": [b"\x00\x00\x01" + SPS + b"\x00\x00\x00\x01" + KEY, b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n"],
 }

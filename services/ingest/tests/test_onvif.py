@@ -217,6 +217,12 @@ def test_a_device_behind_a_nat_is_asked_where_it_was_found() -> None:
         assert "192.168.1.64" in profile.note
 
 
+def test_a_device_that_names_no_address_has_no_services() -> None:
+    """What cannot be read as one is passed over."""
+    with responding(Responder(known_as="[bad")) as made, pytest.raises(SourceRefused, match="without a video profile"):
+        asked(made)
+
+
 def test_a_device_whose_clock_is_wrong_is_believed_by_its_own() -> None:
     """Its token is stamped as it counts, since it refuses one that is old; how far it is ahead is told."""
     with responding(Responder(login="token", ahead_s=-7200)) as made:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import secrets
 from collections.abc import Sequence
@@ -86,8 +87,11 @@ class OnvifDevice:
             if any(word in str(refused) for word in _NO_RIGHTS):
                 raise
             answer = self._ask(self._address.text, messages.get_capabilities())
-        found = messages.services_of(answer)
-        return {name: messages.rehosted(address, self._address.text) for name, address in found.items()}
+        services: dict[str, str] = {}
+        for name, address in messages.services_of(answer).items():
+            with contextlib.suppress(ValueError):  # what is no address is no service
+                services[name] = messages.rehosted(address, self._address.text)
+        return services
 
     def _profiles(self, media: str, address: str, *, is_last: bool) -> list[Profile]:
         try:
