@@ -1,9 +1,9 @@
 """GStreamer's RTSP server as a camera: run by the system's Python, which has the bindings.
 
 ingest_rtsp_gstreamer_server.py CONFIG: a JSON file {"codec": "h264" | "h265", "units": PATH, "fps": N, "user": …,
-"password": …, "method": "basic" | "digest" | null, "sound": bool, "udp": bool}. `units` holds encoded pictures as
-Annex B, each with its length (4 bytes, big-endian) before it; they are sent over and over. Prints the port once it
-listens.
+"password": …, "method": "basic" | "digest" | null, "sound": bool, "udp": bool, "aggregate": bool}. `units`
+holds encoded pictures as Annex B, each with its length (4 bytes, big-endian) before it; they are sent over and over.
+Prints the port once it listens.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Factory(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
         self.codec, self.fps, self.sound, self.udp = (config[name] for name in ("codec", "fps", "sound", "udp"))
+        self.aggregate = "zero-latency" if config["aggregate"] else "none"
         self.units = read_units(Path(config["units"]))
         self.set_shared(False)
 
@@ -50,7 +51,8 @@ class Factory(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]
         video = f"appsrc name=src is-live=true format=time block=false caps={caps} ! {codec}parse ! rtp{codec}pay pt=96"
         sound = "audiotestsrc is-live=true ! mulawenc ! rtppcmupay name=pay0 pt=0 " if self.sound else ""
         name = "pay1" if self.sound else "pay0"
-        return Gst.parse_launch(f"( {sound}{video} name={name} config-interval=1 )")
+        told = f"name={name} config-interval=1 aggregate-mode={self.aggregate}"
+        return Gst.parse_launch(f"( {sound}{video} {told} )")
 
     def do_configure(self, media: Any) -> None:
         """Push a picture whenever one is due."""

@@ -45,11 +45,11 @@ PROGRAM, ABSENT = _program()
 pytestmark = pytest.mark.skipif(not PROGRAM, reason=ABSENT or "no live555")
 
 
-def _encoded(codec: str) -> Iterator[bytes]:
+def _encoded(codec: str, count: int = PICTURES, hw: tuple[int, int] = HW) -> Iterator[bytes]:
     """Yield pictures of noise, a key one every five, with the frame rate in their parameter sets."""
     context = av.CodecContext.create("libx264" if codec == "h264" else "libx265", "w")
     assert isinstance(context, av.VideoCodecContext)
-    context.height, context.width = HW
+    context.height, context.width = hw
     context.pix_fmt = "yuv420p"
     context.framerate, context.time_base = Fraction(FPS), Fraction(1, FPS)
     told = f"keyint={KEY_EVERY}:min-keyint={KEY_EVERY}:scenecut=0:bframes=0:repeat-headers=1:aud=1"
@@ -59,8 +59,8 @@ def _encoded(codec: str) -> Iterator[bytes]:
         "x265-params": f"{told}:log-level=none:pools=none",
     }
     rng = np.random.default_rng(4)
-    for index in range(PICTURES):
-        picture = rng.integers(0, 60 + 2 * index, (*HW, 3), np.uint8)
+    for index in range(count):
+        picture = rng.integers(0, 60 + 2 * index, (*hw, 3), np.uint8)
         yield from map(bytes, context.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
     yield from map(bytes, context.encode(None))
 
@@ -143,6 +143,20 @@ def test_every_picture_is_the_one_that_was_encoded(
     told = [picture.source_at_ns for picture in got]
     assert None not in told
     assert all(abs(picture.received_ns - (picture.source_at_ns or 0)) < 2e9 for picture in got)
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+def test_pictures_that_change_their_size_in_mid_stream_go_with_their_own_parameter_sets(
+    tmp_path: Path, codec: str
+) -> None:
+    """The new ones come in band, after a description of the old ones."""
+    sizes, path = ((96, 128), (144, 192), (96, 128)), tmp_path / "clip"
+    path.write_bytes(b"".join(unit for hw in sizes for unit in _encoded(codec, KEY_EVERY, hw)))
+    with _serving(codec, path) as port:
+        got = _pictures(_source(f"rtsp://127.0.0.1:{port}/live"), 2)
+        more = _pictures(_source(f"rtsp://127.0.0.1:{port}/live"), 3)
+    shapes = [_decoded(picture.codec, [picture.data])[0].shape for picture in (*got, *more)]
+    assert shapes == [*sizes[:2], *sizes]
 
 
 @pytest.mark.parametrize("login", [("ops", "p@ss:w/ort %20#?&"), ("wärter", 'a"b\\c:日本')])

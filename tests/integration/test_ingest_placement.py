@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -149,6 +150,37 @@ def test_cameras_are_shared_taken_over_and_handed_over(start: Start, seen: Seen,
         assert handed_s < 2 + KEYFRAME_S
         assert unbroken(detect, stay, since_s)
         assert second.process.wait(30) == 0
+        assert no_picture_counts_twice(detect)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1_800)
+def test_ten_random_kills_cost_each_camera_half_a_minute_at_most(start: Start, seen: Seen, clip: Path) -> None:
+    """Of three workers one dies or leaves at a random moment, and comes back under its own name or another."""
+    chance, detect = random.Random(11), Counting()
+    with serving(detect) as address, rtsp.serve({"quay": clip}) as server:
+        workers = {name: start(name, address) for name in ("ingest-0", "ingest-1", "ingest-2")}
+        until(workers["ingest-0"].ready)
+        applied(workers["ingest-0"], [camera(name, server.url("quay")) for name in CAMERAS])
+        for number in range(10):
+            held = until(lambda: shared_by(seen, *workers), 90)
+            pause_until_s = time.monotonic() + chance.uniform(0, 4)
+            until(lambda end_s=pause_until_s: time.monotonic() > end_s)
+            since_s, epochs = time.monotonic(), epochs_of(detect)
+            victim, signal_sent = chance.choice(sorted(workers)), chance.choice([signal.SIGKILL, signal.SIGTERM])
+            gone = workers.pop(victim)
+            gone.process.send_signal(signal_sent)
+            gone.process.wait(60)
+            again = victim if chance.random() < 0.5 else f"ingest-{3 + number}"
+            workers[again] = start(again, address)
+            lost = at(held, victim)
+            until(lambda lost=lost, epochs=epochs: moved(detect, lost, epochs), 90)
+            silent_s = detect.silence_s(lost, since_s)
+            told(f"{signal_sent.name}, {again} after {victim}: longest without a picture", silent_s)
+            assert silent_s < 30 + KEYFRAME_S
+            after = until(lambda: shared_by(seen, *workers), 90)
+            stay = [name for name in CAMERAS if name not in lost and after[name] == held[name]]
+            assert unbroken(detect, [name for name in stay if epochs_of(detect)[name] == epochs[name]], since_s)
         assert no_picture_counts_twice(detect)
 
 

@@ -181,7 +181,8 @@ def gstreamer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
         units = folder / f"{codec}.units"
         if not units.exists():
             units.write_bytes(b"".join(struct.pack(">I", len(unit)) + unit for unit in _encoded(codec)))
-        told = {"codec": codec, "units": str(units), "fps": FPS, "method": None, "sound": False, "udp": False, **config}
+        usual = {"method": None, "sound": False, "udp": False, "aggregate": False}
+        told = {"codec": codec, "units": str(units), "fps": FPS, **usual, **config}
         path = folder / f"{len(running)}.json"
         path.write_text(json.dumps(told))
         process = subprocess.Popen([SYSTEM_PYTHON, SERVER, path], stdout=subprocess.PIPE, text=True)
@@ -201,8 +202,8 @@ def gstreamer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
 def test_gstreamers_server_gives_the_same_pictures_as_by_libavformat(
     gstreamer: Callable[..., str], watch: Watch, codec: str, keys_only: bool
 ) -> None:
-    """H.264 and H.265, with sound before the video, which is left alone."""
-    url = gstreamer(codec, sound=True)
+    """H.264 and H.265, single and in aggregates, with sound before the video, which is left alone."""
+    url = gstreamer(codec, sound=True, aggregate=keys_only)
     count = 5 if keys_only else PICTURES + 5
     pictures = _assert_the_same(url, watch(url, keys_only=keys_only), count, keys_only=keys_only)
     assert {picture.codec for picture in pictures} == {"hevc" if codec == "h265" else "h264"}
