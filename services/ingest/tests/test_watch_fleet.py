@@ -348,6 +348,47 @@ def test_a_partition_that_comes_back_soon_disturbs_no_camera(world: World) -> No
     assert world.bus.changes("quay") == [(1, "connecting")]
 
 
+def another_has(world: World, state: camera_pb2.CameraState.State) -> None:
+    """Let another worker have told of the camera, in a higher epoch."""
+    told = camera_pb2.CameraState(camera_id="quay", epoch=2, worker="other", state=state)
+    world.bus.states.values["quay"] = told
+
+
+def test_a_camera_that_moves_is_watched_until_the_other_has_it(world: World) -> None:
+    """Pictures go on while the other connects; once it has an answer, this one lets go, and never spoke over it."""
+    world.apply(camera(), "c1")
+    world.look()
+    world.until(lambda: len(world.feeds) == 1)
+    world.handler.forget(0)
+    another_has(world, camera_pb2.CameraState.STATE_CONNECTING)
+    world.look(5)
+    world.feeds[0].queue.put(picture(world.clock.now_ns()))
+    world.until(lambda: len(world.frames) == 1)
+    assert world.bus.changes("quay") == [(1, "connecting")]
+    assert not world.feeds[0].closed
+    another_has(world, camera_pb2.CameraState.STATE_LIVE)
+    world.look(1)
+    world.until(lambda: world.feeds[0].closed)
+    assert world.bus.changes("quay") == [(1, "connecting")]
+
+
+def test_a_worker_that_leaves_waits_until_another_has_its_cameras(world: World) -> None:
+    """It stops at once where there is no other, and where the other has them."""
+    world.apply(camera(), "c1")
+    world.look()
+    world.until(lambda: len(world.feeds) == 1)
+    another_has(world, camera_pb2.CameraState.STATE_CONNECTING)
+    leaving = threading.Thread(target=world.fleet.stop, args=(20,))
+    leaving.start()
+    leaving.join(0.5)
+    assert leaving.is_alive()
+    assert not world.feeds[0].closed
+    another_has(world, camera_pb2.CameraState.STATE_REFUSED)
+    leaving.join(5)
+    assert not leaving.is_alive()
+    world.until(lambda: world.feeds[0].closed)
+
+
 def test_ticks_move_time_on_each_partition_once_a_second(world: World) -> None:
     """With the partition named and no key; none for a partition that is not held."""
     world.handler.restore(7, [])
