@@ -199,9 +199,9 @@ class Watched:
         return sum(count.came for count in counts), sum(count.video_bytes for count in counts)
 
     def wait_live(self, timeout_s: float) -> None:
-        """Wait until all are live."""
+        """Wait until all are live, but for one in a hundred, on a machine that has others to serve too."""
         until_s = time.monotonic() + timeout_s
-        while any(camera.life.state is not State.LIVE for camera in self.runs):
+        while sum(camera.life.state is not State.LIVE for camera in self.runs) > len(self.runs) // 100:
             if time.monotonic() > until_s:
                 states = sorted({f"{camera.life.state}: {camera.life.reason}" for camera in self.runs})
                 raise RuntimeError("; ".join(states)[:500])

@@ -20,6 +20,7 @@ from lamplight_ingest.adapters.grpc_detect import DetectStreams
 from lamplight_ingest.adapters.onvif import Device
 from lamplight_ingest.adapters.pace import AsFastAsItGoes, RealTime
 from lamplight_ingest.adapters.probe import best, device, look
+from lamplight_ingest.adapters.replicas import Replicas
 from lamplight_ingest.adapters.secrets import Secrets
 from lamplight_ingest.adapters.sources import Sources
 from lamplight_ingest.api import ALLOW, CameraApi
@@ -201,7 +202,9 @@ def parts(settings: IngestSettings, clock: Clock) -> Sequence[Component]:
     outbox = KafkaOutbox(bus, "ingest-outbox", ["observations", "camera-states", "commands", "audit"])
     changes = Changes()
     cameras, states = Table("cameras", changes.saw), Table("camera-states")
-    detect = DetectStreams(settings.detect_addresses, settings.token, settings.pending_bytes, settings.replica)
+    detect = DetectStreams(
+        Replicas(settings.detect_addresses), settings.token, settings.pending_bytes, settings.replica
+    )
     sources = Sources(
         doors=settings.doors,
         secrets=Secrets(settings.secrets_dir),

@@ -20,7 +20,7 @@ class Pending:
 
     def __init__(self, max_bytes: int, max_units: int = MAX_UNITS) -> None:
         """Hold at most `max_bytes` of pictures, and `max_units` pictures a camera."""
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._max_units = max_units
         self._queues: OrderedDict[str, deque[frame_pb2.Frame]] = OrderedDict()
         self._needs_key: set[str] = set()
@@ -43,7 +43,7 @@ class Pending:
             dropped = self._drop_all(queue)
         queue.append(frame)
         self.bytes += len(frame.data)
-        while queue and (len(queue) > self._max_units or self.bytes > self._max_bytes):
+        while queue and (len(queue) > self._max_units or self.bytes > self.max_bytes):
             dropped += self._drop_to_key(queue)
         if not queue:
             del self._queues[camera_id]

@@ -31,6 +31,7 @@ from lamplight_ingest.runtime import Runtime
 from lamplight_ingest.watch import Watch
 
 ASSUMED_KEYFRAME_INTERVAL_S = 10.0
+MEASURE_S = 20.0
 _PATIENCE_INTERVALS = 3
 _log = structlog.get_logger()
 
@@ -72,6 +73,9 @@ class CameraRun:
         self._stopping = threading.Event()
         self.watch = Watch(camera.id, epoch, plan_of(camera.sampling), around.clock, self._on_turned)
         self._place: Place | None = None
+        self._told = (0, 0)
+        self._bits_per_s = 0
+        self._measured = (around.clock.monotonic_s(), 0)
         self._done = threading.Event()
         self._task: concurrent.futures.Future[None] | None = None
 
@@ -120,8 +124,21 @@ class CameraRun:
         self.watch.lost()
 
     def look(self) -> None:
-        """Notice silence; called once a second."""
+        """Notice silence, measure; called once a second."""
         self.watch.look(self.patience_s())
+        self._meter()
+
+    def _meter(self) -> None:
+        counts, worker = self.watch.counts, self._around.worker
+        came, spared = counts.came, counts.spared
+        metrics.CAME.labels(worker).inc(came - self._told[0])
+        metrics.SPARED.labels(worker).inc(spared - self._told[1])
+        self._told = (came, spared)
+        now_s, count = self._around.clock.monotonic_s(), counts.video_bytes
+        before_s, before = self._measured
+        if now_s - before_s >= MEASURE_S:
+            self._bits_per_s = round(8 * (count - before) / (now_s - before_s))
+            self._measured = (now_s, count)
 
     def patience_s(self) -> float:
         """Return how long this camera may be silent: a few of its keyframe intervals or planned gaps."""
@@ -143,6 +160,11 @@ class CameraRun:
             transport=self.watch.transport,
             frames_sent=self.sent,
             frames_dropped=self.dropped,
+            pictures_came=self.watch.counts.came,
+            pictures_spared=self.watch.counts.spared,
+            bits_per_s=self._bits_per_s,
+            last_error=self.watch.last_error[0],
+            last_error_ns=self.watch.last_error[1],
             district=self.camera.district,
         )
         if self.watch.keyframe_interval_s is not None:

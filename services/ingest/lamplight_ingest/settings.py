@@ -25,7 +25,8 @@ class IngestSettings(ServiceSettings):
     """What ingest is told, beside what every service is told."""
 
     detect_address: str = Field(
-        default="", description="gRPC addresses (host:port) of all detect replicas, separated by commas."
+        default="",
+        description="Detect's replicas: host:port (a name: all its addresses), or file:///path of a list; by commas.",
     )
     allowed_schemes: str = Field(
         default="rtsp,rtsps,http,https,file", description="Kinds of sources that may be asked, separated by commas."

@@ -72,6 +72,7 @@ class Watch:
         self._life = lives.begin(self._now())
         self._source: Source | LiveSource | None = None
         self.counts = Counts()
+        self.last_error = ("", 0)
 
     @property
     def life(self) -> Life:
@@ -124,7 +125,7 @@ class Watch:
         """The source cannot be had, or broke off."""
         kinds = {SourceRefused: State.REFUSED, SourceSilent: State.STALLED}
         state = next((state for kind, state in kinds.items() if isinstance(error, kind)), State.GONE)
-        self._turn(lambda life, now: lives.failed(life, now, state, reason=str(error)))
+        self._fail(state, str(error))
 
     def finished(self) -> None:
         """The source has ended by itself; raises `SourceError` where that is not how it should end."""
@@ -189,7 +190,7 @@ class Watch:
     def fault(self, name: str) -> None:
         """A fault of our own ended the source; it is told by its name alone."""
         reason = f"a fault of ingest's own ({name}); its log tells more"
-        self._turn(lambda life, now: lives.failed(life, now, State.GONE, reason=reason))
+        self._fail(State.GONE, reason)
 
     def took(self, picture: Picture) -> frame_pb2.Frame | None:
         """A picture has come; return the frame that is to go on, if it is."""
@@ -234,6 +235,10 @@ class Watch:
             examine=choice is Choice.EXAMINE,
             rotation_deg=picture.rotation_deg,
         )
+
+    def _fail(self, state: State, reason: str) -> None:
+        self.last_error = (reason, self._clock.now_ns())
+        self._turn(lambda life, now: lives.failed(life, now, state, reason=reason))
 
     def _count(self, picture: Picture, *, is_spared: bool) -> None:
         self.counts.came += 1

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,6 +17,7 @@ import pytest
 from lamplight.frame.v1 import frame_pb2, frame_pb2_grpc
 from lamplight_ingest.adapters import grpc_detect
 from lamplight_ingest.adapters.grpc_detect import DetectStreams
+from lamplight_ingest.adapters.replicas import Replicas
 from lamplight_kit.rpc import Role, RpcServer, Tokens, sha256_of
 from lamplight_kit.rpc.callers import Caller
 
@@ -111,9 +113,11 @@ class Told:
 
 
 @contextlib.contextmanager
-def streams(*addresses: str, pending_bytes: int = 1 << 20) -> Iterator[tuple[DetectStreams, Told]]:
+def streams(
+    *addresses: str, pending_bytes: int = 1 << 20, replicas: Replicas | None = None
+) -> Iterator[tuple[DetectStreams, Told]]:
     """Run streams to `addresses`."""
-    made, told = DetectStreams(addresses, TOKEN, pending_bytes, "worker"), Told()
+    made, told = DetectStreams(replicas or Replicas(addresses), TOKEN, pending_bytes, "worker"), Told()
     made.tell(told)
     made.start()
     try:
@@ -273,3 +277,71 @@ def test_a_caller_that_detect_does_not_know_stays_unready() -> None:
         assert told.dropped_seqs == [(0, "no_detect")]
         assert sink.unready() is not None
         assert served.detect.streams == 0
+
+
+def test_replicas_come_and_go_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list that changes: who joins it takes cameras, who leaves it is let go of, and the others keep theirs."""
+    monkeypatch.setattr(grpc_detect, "REPLICAS_S", 0.05)
+    path, names = tmp_path / "detect", [f"cam-{number}" for number in range(12)]
+    with serving(Detect(credit=20)) as left, serving(Detect(credit=20)) as right:
+        path.write_text(f"{left.address}  # the first\n\n")
+        with streams(replicas=Replicas([f"file://{path}"])) as (sink, told):
+            until(lambda: sink.unready() is None)
+            path.write_text(f"{left.address}\n{right.address}\n")
+            until(lambda: right.detect.streams == 1 and all(link.generation for link in sink._links.values()))
+            for name in names:
+                sink.offer(frame(0, name))
+            until(lambda: len(told.verdicts) == 12)
+            of_left = {taken.camera_id for taken in left.detect.frames}
+            assert 0 < len(of_left) < 12
+            path.write_text(right.address)
+            until(lambda: set(sink._links) == {right.address})
+            for name in names:
+                sink.offer(frame(1, name))
+            until(lambda: len(told.verdicts) == 24)
+            assert {taken.camera_id for taken in left.detect.frames} == of_left
+            path.unlink()
+            sink.offer(frame(2))
+            until(lambda: len(told.verdicts) == 25)
+            assert told.dropped_seqs == []
+
+
+def test_a_name_stands_for_all_its_addresses() -> None:
+    """Asked each time; where nobody answers, what was known holds."""
+    answers: list[list[str] | OSError] = [["10.0.0.1", "10.0.0.2"], OSError("no DNS"), ["fd00::1"]]
+
+    async def resolve(host: str, port: int) -> list[str]:
+        assert (host, port) == ("detect", 7001)
+        answer = answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    async def ask() -> list[list[str]]:
+        replicas = Replicas(["detect:7001", "127.0.0.1:7002"], resolve)
+        return [list(await replicas.now()) for _ in range(3)]
+
+    both = ["10.0.0.1:7001", "10.0.0.2:7001", "127.0.0.1:7002"]
+    assert asyncio.run(ask()) == [both, both, ["[fd00::1]:7001", "127.0.0.1:7002"]]
+    assert asyncio.run(Replicas(["localhost:7001"]).now()) in (["127.0.0.1:7001"], ["[::1]:7001"])
+
+
+def test_a_replica_that_hangs_costs_pictures_and_no_memory() -> None:
+    """A hundred cameras offer all the while: what waits stays within its bound, the rest is counted."""
+    detect = Detect(credit=1)
+    with serving(detect) as served, streams(served.address, pending_bytes=20_000) as (sink, told):
+        until(lambda: sink.unready() is None)
+        detect.go.clear()
+        try:
+            for seq in range(2000):
+                sink.offer(
+                    frame_pb2.Frame(camera_id=f"cam-{seq % 100}", epoch=1, seq=seq, is_key=True, data=bytes(1000))
+                )
+                assert sum(link.pending.bytes for link in sink._links.values()) <= 20_000
+            until(lambda: len(told.sent_seqs) == 1)
+            waiting = sum(len(link.pending) for link in sink._links.values())
+            assert waiting <= 20
+            assert len(told.dropped_seqs) == 2000 - 1 - waiting
+            assert {reason for _, reason in told.dropped_seqs} == {"slow_detect"}
+        finally:
+            detect.go.set()

@@ -484,3 +484,24 @@ def test_a_fault_of_our_own_costs_one_camera_one_try(world: World) -> None:
     world.until(lambda: world.bus.changes("quay")[-1] == (1, "gone"))
     assert "pass-word" not in str(world.bus.states.values["quay"])
     assert "ValueError" in str(world.bus.states.values["quay"])
+
+
+def test_a_cameras_own_numbers_stand_in_its_state(world: World) -> None:
+    """What came, its bits, and the last error with its time, which outlives the next picture."""
+    world.apply(camera(), "c1")
+    world.look()
+    world.until(lambda: len(world.feeds) == 1)
+    world.feeds[0].queue.put(None)
+    world.until(lambda: world.bus.changes("quay")[-1] == (1, "gone"))
+    failed_ns = world.clock.now_ns()
+    world.until(lambda: len(world.feeds) == 2)
+    for number in range(4):
+        world.feeds[1].queue.put(replace(picture(failed_ns + number * 2 * 10**9), before_bytes=99_996))
+    world.until(lambda: len(world.frames) == 4)
+    for _ in range(fleets.REFRESH_TICKS + 1):
+        world.look(1)
+    told = world.bus.states.values["quay"]
+    assert isinstance(told, camera_pb2.CameraState)
+    assert (told.pictures_came, told.pictures_spared) == (4, 0)
+    assert (told.last_error, told.last_error_ns) == ("cable cut", failed_ns)
+    assert 0 <= told.bits_per_s <= 8 * 400_020 / 20

@@ -234,4 +234,9 @@ def _line(entry: Any) -> Mapping[str, Any]:
         "frames_sent": state.frames_sent,
         "frames_dropped": state.frames_dropped,
         "keyframe_interval_s": state.keyframe_interval_s if state.HasField("keyframe_interval_s") else None,
+        "pictures_in": state.pictures_came,
+        "skipped_by_activity": state.pictures_spared,
+        "bits_per_s": state.bits_per_s or None,
+        "last_error": state.last_error or None,
+        "last_error_at": iso(state.last_error_ns) if state.last_error_ns else None,
     }

@@ -22,10 +22,13 @@ from lamplight_kit.rpc import channel
 from lamplight_kit.service import AsyncPart
 
 from lamplight_ingest import metrics
+from lamplight_ingest.adapters.replicas import Replicas
 from lamplight_ingest.pending import Pending
 from lamplight_ingest.rendezvous import choose
 
 SILENCE_S = 30.0
+REPLICAS_S = 5.0
+"""How often it is asked where the replicas are."""
 _RETRY_S = (0.25, 5.0)
 _log = structlog.get_logger()
 
@@ -51,16 +54,19 @@ class DetectStreams(AsyncPart):
 
     name = "detect"
 
-    def __init__(self, addresses: Sequence[str], token: str, pending_bytes: int, worker: str) -> None:
-        """Go to `addresses` (host:port) as `token`; hold at most `pending_bytes` that wait."""
+    def __init__(self, replicas: Replicas, token: str, pending_bytes: int, worker: str) -> None:
+        """Go to `replicas` as `token`; hold at most `pending_bytes` that wait, shared among them."""
         super().__init__()
         self._worker = worker
+        self._replicas = replicas
+        self._token = token
+        self._pending_bytes = pending_bytes
         self._events: FrameEvents | None = None
         self._lock = threading.Lock()
-        share = pending_bytes // max(1, len(addresses))
-        self._links = {address: Link(address, token, share, self) for address in addresses}
+        self._links: dict[str, Link] = {}
         self._place: dict[str, tuple[str, int]] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._following: asyncio.Task[None] | None = None
 
     def tell(self, events: FrameEvents) -> None:
         """Tell `events` what becomes of frames; before `start`."""
@@ -68,19 +74,47 @@ class DetectStreams(AsyncPart):
 
     async def open(self) -> None:
         """Begin to reach the replicas."""
-        self._tasks = [asyncio.create_task(link.run()) for link in self._links.values()]
+        await self._turn_to(await self._replicas.now())
+        self._following = asyncio.create_task(self._follow())
 
     async def close(self, timeout_s: float) -> None:
         """Let all streams go; what waits is dropped."""
-        for task in self._tasks:
+        tasks = [*self._tasks.values(), *([self._following] if self._following else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.wait_for(asyncio.gather(*self._tasks, return_exceptions=True), timeout_s)
+        await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), timeout_s)
+
+    async def _follow(self) -> None:
+        """Ask again and again where the replicas are."""
+        while True:
+            await asyncio.sleep(REPLICAS_S)
+            await self._turn_to(await self._replicas.now())
+
+    async def _turn_to(self, addresses: Sequence[str]) -> None:
+        """Reach those of `addresses` that are new, and let go of those that are no more."""
+        gone = [address for address in self._links if address not in addresses]
+        for address in gone:
+            task = self._tasks.pop(address)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        with self._lock:
+            for address in gone:
+                del self._links[address]
+            new = [address for address in addresses if address not in self._links]
+            share = self._pending_bytes // max(1, len(addresses))
+            self._links |= {address: Link(address, self._token, share, self) for address in new}
+            for link in self._links.values():
+                link.pending.max_bytes = share
+        for address in new:
+            self._tasks[address] = asyncio.create_task(self._links[address].run())
+        if gone or new:
+            _log.info("detect replicas", added=new, removed=gone)
 
     def unready(self) -> str | None:
         """Say that no replica takes frames, or None."""
-        if any(link.generation for link in self._links.values()):
+        if any(link.generation for link in list(self._links.values())):
             return None
-        where = ", ".join(self._links) or "no address (set LAMPLIGHT_DETECT_ADDRESS)"
+        where = ", ".join(self._links or self._replicas.entries) or "no address (set LAMPLIGHT_DETECT_ADDRESS)"
         return f"no detect replica takes frames at {where}"
 
     def offer(self, frame: frame_pb2.Frame) -> None:
@@ -206,7 +240,8 @@ class Link:
                 call.cancel()
 
     async def _first_credit(self, call: Any) -> None:
-        response = await asyncio.wait_for(call.read(), SILENCE_S)
+        async with asyncio.timeout(SILENCE_S):
+            response = await call.read()
         if not isinstance(response, frame_pb2.StreamFramesResponse):
             raise ConnectionError
         self._take_credit(response.verdict.credit)
@@ -257,8 +292,9 @@ class Link:
                 self._unanswered.append((_without_picture(frame), time.monotonic()))
                 await upwards.put(frame_pb2.StreamFramesRequest(frame=frame))
                 self._streams.sent(frame)
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._awake.wait(), 1.0)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):  # not wait_for, which loses a cancellation that comes with the event
+                    await self._awake.wait()
             if self._silent_s() > SILENCE_S:
                 message = f"{SILENCE_S:g} s without a word from detect found, an answer to a frame expected"
                 raise ConnectionError(message)

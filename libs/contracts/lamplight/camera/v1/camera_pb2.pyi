@@ -326,6 +326,11 @@ class CameraState(message.Message):
     FRAMES_SENT_FIELD_NUMBER: builtins.int
     FRAMES_DROPPED_FIELD_NUMBER: builtins.int
     DISTRICT_FIELD_NUMBER: builtins.int
+    PICTURES_CAME_FIELD_NUMBER: builtins.int
+    PICTURES_SPARED_FIELD_NUMBER: builtins.int
+    BITS_PER_S_FIELD_NUMBER: builtins.int
+    LAST_ERROR_FIELD_NUMBER: builtins.int
+    LAST_ERROR_NS_FIELD_NUMBER: builtins.int
     camera_id: builtins.str
     """The camera."""
     epoch: builtins.int
@@ -350,6 +355,16 @@ class CameraState(message.Message):
     """Pictures dropped in this epoch, waiting for detect or for a keyframe."""
     district: builtins.str
     """The district of the camera."""
+    pictures_came: builtins.int
+    """Pictures that came in this epoch: keyframes, or all of them where all are wanted."""
+    pictures_spared: builtins.int
+    """Pictures that were due in this epoch and not sent, since nothing had happened."""
+    bits_per_s: builtins.int
+    """Measured bits a second of its video, as far as they are counted; 0 until measured."""
+    last_error: builtins.str
+    """Why it last could not be had or broke off in this epoch; empty where it never did. Holds no credentials."""
+    last_error_ns: builtins.int
+    """When that was, Unix nanoseconds; 0 where it never was."""
     def __init__(
         self,
         *,
@@ -364,10 +379,15 @@ class CameraState(message.Message):
         frames_sent: builtins.int = ...,
         frames_dropped: builtins.int = ...,
         district: builtins.str = ...,
+        pictures_came: builtins.int = ...,
+        pictures_spared: builtins.int = ...,
+        bits_per_s: builtins.int = ...,
+        last_error: builtins.str = ...,
+        last_error_ns: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_keyframe_interval_s", b"_keyframe_interval_s", "keyframe_interval_s", b"keyframe_interval_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_keyframe_interval_s", b"_keyframe_interval_s", "camera_id", b"camera_id", "district", b"district", "epoch", b"epoch", "frames_dropped", b"frames_dropped", "frames_sent", b"frames_sent", "keyframe_interval_s", b"keyframe_interval_s", "reason", b"reason", "since_ns", b"since_ns", "state", b"state", "transport", b"transport", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_keyframe_interval_s", b"_keyframe_interval_s", "bits_per_s", b"bits_per_s", "camera_id", b"camera_id", "district", b"district", "epoch", b"epoch", "frames_dropped", b"frames_dropped", "frames_sent", b"frames_sent", "keyframe_interval_s", b"keyframe_interval_s", "last_error", b"last_error", "last_error_ns", b"last_error_ns", "pictures_came", b"pictures_came", "pictures_spared", b"pictures_spared", "reason", b"reason", "since_ns", b"since_ns", "state", b"state", "transport", b"transport", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__keyframe_interval_s: _TypeAlias = typing.Literal["keyframe_interval_s"]  # noqa: Y015
     _WhichOneofArgType__keyframe_interval_s: _TypeAlias = typing.Literal["_keyframe_interval_s", b"_keyframe_interval_s"]  # noqa: Y015
