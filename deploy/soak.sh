@@ -10,7 +10,7 @@ deploy/live555.sh >/dev/null || echo "soak: the tests with live555 are skipped"
 status=0
 .venv/bin/pytest -q -m soak --timeout 3600 --junitxml .cache/soak.xml "$@" || status=$?
 .venv/bin/python bench/record.py soak .cache/soak.xml
-for name in bus detect ingest; do
+for name in bus detect gate ingest; do
     .venv/bin/lamplight bench "$name" --json | .venv/bin/python bench/record.py figures || status=$?
 done
 .venv/bin/python bench/up.py --json | .venv/bin/python bench/record.py figures || status=$?

@@ -14,8 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnx
-import onnxruntime
 from lamplight_kit.onnx import Manifest, read_manifest, to_tensor
+from lamplight_kit.onnx.runtime import onnxruntime
 from lamplight_kit.onnx.session import verified_bytes
 from numpy.typing import NDArray
 

@@ -11,8 +11,8 @@ import types
 from collections.abc import Callable
 
 import numpy as np
-import onnxruntime
 import pytest
+from lamplight_kit.onnx.runtime import onnxruntime
 from lamplight_models.convert import to_onnx
 from lamplight_models.convert.centerface import centerface
 from lamplight_models.convert.torch_pickle import MAGIC, read_state_dict

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lamplight_kit.onnx.runtime import onnxruntime
 from lamplight_models.convert.tfjs import convert
 from lamplight_models.convert.tfjs_graph import Node, TfGraph, read_graph
 from numpy.typing import NDArray

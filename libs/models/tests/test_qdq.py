@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lamplight_kit.onnx.runtime import onnxruntime
 from lamplight_models.calibrate import measure
 from lamplight_models.convert.builder import GraphBuilder
 from lamplight_models.convert.qdq import measured, quantise, simplify

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 from lamplight.camera.v1 import camera_pb2
 from lamplight.frame.v1 import frame_pb2
 from lamplight_kit.onnx import Manifest
+from lamplight_kit.onnx.runtime import onnxruntime
 from numpy.typing import NDArray
 
 from lamplight_detect.bootstrap import Local, local

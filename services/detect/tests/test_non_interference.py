@@ -288,7 +288,7 @@ SEED = st.integers(0, 2**32 - 1)
 
 
 @short
-@given(cases(4), SEED)
+@given(cases(3), SEED)
 def test_what_is_under_the_masks_changes_nothing_that_leaves(
     signing_key: SigningKey, monkeypatch: pytest.MonkeyPatch, case: Case, seed: int
 ) -> None:

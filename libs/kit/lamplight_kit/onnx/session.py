@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from lamplight_kit.onnx.errors import ModelBroken, ModelMissing, TensorRefused
 from lamplight_kit.onnx.manifest import Manifest, Shape
+from lamplight_kit.onnx.runtime import onnxruntime
 
 SILENT = 3
 """onnxruntime's log level for errors only: its warnings are about graphs, which nobody at a service can change."""
