@@ -34,6 +34,8 @@ from lamplight_detect.places import Box
 
 NS_PER_S = 1_000_000_000
 _WHERE = "while redacting"
+Progress = Callable[[int, int], None]
+"""Told of the pictures done, and how many are expected (0: not known)."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class Video(Protocol):
 
     rate: Fraction
     damaged: int
+    expected: int
 
     def pictures(self) -> Iterable[Shown]:
         """Yield its pictures in the order in which they are shown."""
@@ -124,7 +127,7 @@ class Redactor:
         return RedactResult(sealed, "", picture.frame_hw, 1, 0, picture.masks, picture.masked_share), region
 
     def redact_video(
-        self, path: Path, out: Path, *, with_boxes: bool = False, progress: Callable[[int], None] = lambda _frames: None
+        self, path: Path, out: Path, *, with_boxes: bool = False, progress: Progress = lambda _frames, _expected: None
     ) -> RedactResult:
         """Write the video at `path` redacted to `out` (MP4, no sound), its seal beside it as `<out>.seal`.
 
@@ -148,7 +151,7 @@ class Redactor:
         return result
 
     def _video(
-        self, video: Video, beside: Path, *, with_boxes: bool, progress: Callable[[int], None]
+        self, video: Video, beside: Path, *, with_boxes: bool, progress: Progress
     ) -> tuple[RedactResult, bytes, RedactedPicture]:
         frames, share = 0, 0.0
         masks = dict.fromkeys(KINDS, 0)
@@ -161,7 +164,7 @@ class Redactor:
                 share += picture.masked_share
                 boxes.extend(mask_boxes(picture, frames) if with_boxes else ())
                 frames += 1
-                progress(frames)
+                progress(frames, video.expected)
             if picture is None:
                 message = "no picture that can be decoded found, at least one expected"
                 raise Unreadable(message)

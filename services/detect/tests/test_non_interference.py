@@ -226,7 +226,7 @@ class Clip:
     gap_s: float
     rate: Fraction = Fraction(10)
     damaged: int = 0
-    frames_expected: int = 0
+    expected: int = 0
 
     def pictures(self) -> Iterator[Picture]:
         """Yield its pictures, telling the number of each."""

@@ -76,10 +76,11 @@ def test_a_video_comes_out_whole_with_its_seal_beside_it(room: Room, tmp_path: P
     """As many pictures as went in, solid where somebody was, sealed by a sidecar that proves the file."""
     room.things.said = [("person", (40.0, 30.0, 60.0, 90.0), 0.5)]
     out = tmp_path / "out.mp4"
-    ticks: list[int] = []
-    result = redactor(room).redact_video(video(tmp_path / "in.mp4"), out, progress=ticks.append)
+    ticks: list[tuple[int, int]] = []
+    source = video(tmp_path / "in.mp4")
+    result = redactor(room).redact_video(source, out, progress=lambda done, of: ticks.append((done, of)))
     assert (result.refused, result.frames, result.masks["person"], result.damaged) == ("", 8, 8, 0)
-    assert ticks == list(range(1, 9))
+    assert ticks == [(done, 8) for done in range(1, 9)]
     with av.open(str(out)) as container:
         assert [stream.type for stream in container.streams] == ["video"]
         frames = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
@@ -132,7 +133,7 @@ def test_a_video_is_masked_one_picture_before_somebody_is_found(room: Room, tmp_
         return find(picture, at_least)
 
     class Still:
-        rate, damaged = Fraction(10), 0
+        rate, damaged, expected = Fraction(10), 0, 0
 
         def pictures(self) -> Iterator[Shown]:
             yield from (Shown(still, number / 10) for number in range(6))
@@ -160,7 +161,7 @@ def test_a_size_that_changes_is_refused(room: Room, tmp_path: Path) -> None:
     """One file has one size; where a video changes it, it is refused rather than bent."""
 
     class Changing:
-        rate, damaged = Fraction(10), 0
+        rate, damaged, expected = Fraction(10), 0, 0
 
         def pictures(self) -> Iterator[Shown]:
             yield Shown(noise(), 0)

@@ -85,21 +85,34 @@ def verify(jpeg: bytes, keys: KeyRing) -> SealedPicture:
     """Return the picture as a sealed one; `BadSeal` says what does not hold."""
     try:
         payload, bare = segments.extract(jpeg)
+    except ValueError as error:
+        raise BadSeal(str(error)) from error
+    attestation, key_id = attested(payload, keys)
+    if segments.digest(bare) != attestation.picture_sha256:
+        message = "a picture that differs from what was sealed found; it was changed after the gate"
+        raise BadSeal(message)
+    return SealedPicture(jpeg, attestation, key_id, _DOOR)
+
+
+def attested(payload: bytes, keys: KeyRing) -> tuple[seal_pb2.Attestation, str]:
+    """Return what a serialised Seal attests, and by which key; `BadSeal` where it does not hold.
+
+    Whether it is the seal of a certain file is its reader's to check, by `picture_sha256`.
+    """
+    try:
         seal = seal_pb2.Seal.FromString(payload)
         attestation = seal_pb2.Attestation.FromString(seal.attestation)
         _check_bare(seal, payload)
         _check_bare(attestation, seal.attestation)
-    except (ValueError, DecodeError) as error:
-        raise BadSeal(str(error)) from error
+    except DecodeError as error:
+        message = f"{len(payload)} bytes that are no seal found, one of detect's expected"
+        raise BadSeal(message) from error
     try:
         keys.find(seal.key_id).verify(seal.signature, seal.attestation)
     except InvalidSignature:
         message = f"a signature by key {seal.key_id} that does not hold found; the attestation was changed"
         raise BadSeal(message) from None
-    if segments.digest(bare) != attestation.picture_sha256:
-        message = "a picture that differs from what was sealed found; it was changed after the gate"
-        raise BadSeal(message)
-    return SealedPicture(jpeg, attestation, seal.key_id, _DOOR)
+    return attestation, seal.key_id
 
 
 def _check_bare(message: Message, content: bytes) -> None:

@@ -57,6 +57,7 @@ class VideoFile:
         self._aspect = self._stream.sample_aspect_ratio
         self.damaged = 0
         self.duration_s = float((self._container.duration or 0) / av.time_base)
+        self.expected = self._stream.frames or round(self.duration_s * float(self.rate))
 
     def pictures(self) -> Iterator[Shown]:
         """Yield the pictures in the order in which they are shown."""
