@@ -31,7 +31,7 @@ WRITERS = frozenset(
 )
 SAVED = frozenset({"save"})
 LIBRARIES = frozenset({"PIL", "imageio", "skimage", "matplotlib", "tifffile", "turbojpeg", "simplejpeg"})
-MADE_UP = {"services/ingest/lamplight_ingest/bench_sampler.py"}
+MADE_UP = {"services/ingest/lamplight_ingest/bench_sampler.py", "services/ingest/lamplight_ingest/bench_server.py"}
 """Ingest's benches encode noise and places that they draw themselves; they never see a source."""
 DOORS = frozenset({"_DOOR", "_EYE", "_HAND"})
 """The tokens by which the gate's values are made, and so nothing else makes them."""
