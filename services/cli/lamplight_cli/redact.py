@@ -224,6 +224,7 @@ def _line(job: Job, result: Any, refused: str, *, with_boxes: bool) -> Mapping[s
         "out": None if refused else str(job.out),
         "frames": result.frames if result else 0,
         "frame_hw": list(result.frame_hw) if result and any(result.frame_hw) else None,
+        "out_hw": list(result.leaving_hw) if result and any(result.leaving_hw) else None,
         "masks": {kind: masks.get(kind, 0) for kind in KINDS},
         "masked_share": round(result.masked_share, 4) if result else 0.0,
         "refused": refused or None,

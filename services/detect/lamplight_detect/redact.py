@@ -49,11 +49,15 @@ class MaskBox:
 
 @dataclass(frozen=True)
 class RedactResult:
-    """What became of a picture or a video: `picture` is the sealed JPEG, empty where refused or for a video."""
+    """What became of a picture or a video: `picture` is the sealed JPEG, empty where refused or for a video.
+
+    `frame_hw` is the size of what came, in which boxes are; what left is of `leaving_hw`.
+    """
 
     picture: bytes = b""
     refused: str = ""
     frame_hw: tuple[int, int] = (0, 0)
+    leaving_hw: tuple[int, int] = (0, 0)
     frames: int = 0
     damaged: int = 0
     masks: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
@@ -106,7 +110,9 @@ class Redactor:
             return RedactResult(refused=faults.named(error, _WHERE))
         picture = released.picture
         boxes = tuple(mask_boxes(picture, 0)) if with_boxes else ()
-        return RedactResult(sealed, "", picture.frame_hw, 1, 0, picture.masks, picture.masked_share, boxes)
+        return RedactResult(
+            sealed, "", picture.frame_hw, picture.leaving_hw, 1, 0, picture.masks, picture.masked_share, boxes
+        )
 
     def example(
         self, data: bytes, at_ns: int, enrolment: frame_pb2.Enrolment, key_of: Callable[[bytes], str]
@@ -124,7 +130,10 @@ class Redactor:
         except Exception as error:  # noqa: BLE001 - as above
             return RedactResult(refused=faults.named(error, _WHERE)), None
         picture = released.picture
-        return RedactResult(sealed, "", picture.frame_hw, 1, 0, picture.masks, picture.masked_share), region
+        result = RedactResult(
+            sealed, "", picture.frame_hw, picture.leaving_hw, 1, 0, picture.masks, picture.masked_share
+        )
+        return result, region
 
     def redact_video(
         self, path: Path, out: Path, *, with_boxes: bool = False, progress: Progress = lambda _frames, _expected: None
@@ -169,7 +178,8 @@ class Redactor:
                 message = "no picture that can be decoded found, at least one expected"
                 raise Unreadable(message)
             sha256 = writer.finish()
-        result = RedactResult(b"", "", picture.frame_hw, frames, video.damaged, masks, share / frames, tuple(boxes))
+        sizes = picture.frame_hw, picture.leaving_hw
+        result = RedactResult(b"", "", *sizes, frames, video.damaged, masks, share / frames, tuple(boxes))
         return result, sha256, picture
 
     def _released(self, video: Video) -> Iterator[tuple[RedactedPicture, float]]:
@@ -189,7 +199,7 @@ class Redactor:
     def _release(self, data: bytes, at_ns: int) -> Released:
         bgr = decode_still(data)
         view = View(bgr, small_luma(bgr), at_ns)
-        return self.gate.release(view, self.gate.look(view), Recent())
+        return self.gate.release_still(view, self.gate.look(view))
 
 
 def mask_boxes(picture: RedactedPicture, frame: int) -> Iterable[MaskBox]:

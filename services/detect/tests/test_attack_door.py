@@ -157,12 +157,12 @@ def test_a_png_that_lost_half_of_its_pixels_is_refused() -> None:
         decode_still(data)
 
 
-def test_a_picture_that_no_jpeg_holds_is_refused(room: Room) -> None:
-    """An upload wider than the encoder takes is refused with a reason, not with an exception."""
+def test_a_picture_that_no_jpeg_holds_leaves_smaller_or_not(room: Room) -> None:
+    """An upload wider than the encoder takes leaves as small as it was searched, or is refused; nothing is raised."""
     wide = np.zeros((16, 65_600, 3), np.uint8)
     data = cv2.imencode(".png", wide)[1].tobytes()
     result = Redactor(room.gate, room.sealer, VideoFile).redact_picture(data)
-    assert result.refused
+    assert result.refused or max(result.leaving_hw) <= 65_500
 
 
 def test_memory_refused_is_a_reason_not_an_exception(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from lamplight_detect.detections import Detections
 from lamplight_detect.gate import Gate, GateClosed, Policy, Recent, RedactedPicture, Released, Sample, Source, View, cut
 from lamplight_detect.gate.masks import FILL, covered, painted, redact
 from lamplight_detect.gate.motion import coarse, fine, moving
-from lamplight_detect.gate.people import in_tiles, kept, tiles
+from lamplight_detect.gate.people import in_tiles, kept
 from lamplight_detect.models.finder import ModelFault
 from lamplight_detect.testing import Room, Said, SaidFinder, detections, noise
 from lamplight_kit.seal import verify
@@ -46,7 +46,7 @@ def is_solid(picture: RedactedPicture, box: tuple[int, int, int, int]) -> bool:
 def test_a_redacted_picture_cannot_be_made_by_hand() -> None:
     """Nothing but the gate makes a RedactedPicture."""
     with pytest.raises(TypeError, match="gate"):
-        RedactedPicture(noise(), np.zeros(HW, np.bool_), {}, {}, object())
+        RedactedPicture(noise(), np.zeros(HW, np.bool_), {}, {}, 1.0, object())
 
 
 def test_a_redacted_picture_cannot_be_drawn_on(room: Room) -> None:
@@ -153,7 +153,7 @@ def test_a_tile_is_believed_less_of_what_it_shows_no_better(
     """
     finder = TiledFinder(THINGS)
     finder.in_tile = [("person", box, score)]
-    found = in_tiles(finder, noise(), Policy())
+    found = in_tiles(finder, noise(), Policy(), 12)
     inner = {84: 2, 0: 2}.get(box[0], 0)
     assert len(found) == (4 if is_kept else inner)
 
@@ -185,15 +185,6 @@ def test_a_turn_is_searched_in_tiles_where_something_speaks_for_it(room: Room, t
     seen = view(noise())
     gate.release(seen, gate.look(seen), Recent())
     assert finder.asked == calls
-
-
-def test_tiles_cover_the_picture_and_overlap() -> None:
-    """Four tiles, each 59 % of a side, whose union is the picture."""
-    seen = np.zeros((100, 170), np.int64)
-    for rows, columns in tiles((100, 170), 0.3):
-        seen[rows, columns] += 1
-    assert (seen.min(), seen.max()) == (1, 4)
-    assert seen[50].tolist().count(4) == seen[50].tolist().count(max(seen[50]))
 
 
 def test_people_in_tiles_are_masked_where_they_are(room: Room) -> None:
@@ -349,7 +340,7 @@ def test_masks_that_are_none_close_the_gate() -> None:
     with pytest.raises(GateClosed):
         covered(HW, {"face": np.full((1, 4), np.inf, np.float32)})
     with pytest.raises(GateClosed):
-        redact(noise(), {}, np.zeros((5, 5), np.bool_), None)
+        redact(noise(), {}, np.zeros((5, 5), np.bool_), None, 1.0)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -58,7 +58,7 @@ class Canary:
         bgr = decoded(portrait)
         view = View(bgr, small_luma(bgr), 0)
         whole = self.gate.look(view)
-        tiled = in_tiles(self.gate.things, bgr, self.gate.policy)
+        tiled = in_tiles(self.gate.things, bgr, self.gate.policy, self.gate.policy.most_tiles)
         for person in portrait.people:
             _check_found(portrait, person, self._people(whole if person.found_by == "whole" else tiled))
         picture = self.gate.release(view, whole, Recent(turns=UPRIGHT)).picture

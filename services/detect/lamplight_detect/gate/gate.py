@@ -16,7 +16,7 @@ from lamplight_detect.gate.closeup import is_anyone
 from lamplight_detect.gate.look import Look, looked, seen_by
 from lamplight_detect.gate.masks import covered, redact
 from lamplight_detect.gate.motion import Mask, Recent, Sample, coarse, enlarged, follows, moving
-from lamplight_detect.gate.people import in_tiles, people_boxes
+from lamplight_detect.gate.people import in_tiles, people_boxes, plan_of
 from lamplight_detect.gate.picture import GateClosed, RedactedPicture
 from lamplight_detect.gate.plates import bands, bands_of
 from lamplight_detect.gate.policy import Policy
@@ -64,6 +64,7 @@ class Searched:
     sample: Sample
     turns: Turns
     is_searched_twice: bool
+    scale: float
     hand: InitVar[object]
 
     def __post_init__(self, hand: object) -> None:
@@ -126,10 +127,26 @@ class Gate:
         """
         return self.finish(self.search(view, whole, recent, standing_vehicles), recent)
 
-    def search(self, view: View, whole: Look, recent: Recent, standing_vehicles: Boxes = _NO_BOXES) -> Searched:
-        """Return what must be masked in a picture, for `finish`; as `release` takes it and raises."""
+    def release_still(self, view: View, whole: Look) -> Released:
+        """Return a single picture redacted, as `release` does; searched in more tiles, it may leave larger."""
+        recent = Recent()
+        return self.finish(self.search(view, whole, recent, most_tiles=self.policy.most_still_tiles), recent)
+
+    def search(
+        self,
+        view: View,
+        whole: Look,
+        recent: Recent,
+        standing_vehicles: Boxes = _NO_BOXES,
+        most_tiles: int | None = None,
+    ) -> Searched:
+        """Return what must be masked in a picture, for `finish`; as `release` takes it and raises.
+
+        It is searched in at most `most_tiles` fine tiles, as the policy says where that is None.
+        """
         self.check_open()
-        return _closing(lambda: self._search(view, seen_by(whole, view.bgr), recent, standing_vehicles))
+        most = self.policy.most_tiles if most_tiles is None else most_tiles
+        return _closing(lambda: self._search(view, seen_by(whole, view.bgr), recent, standing_vehicles, most))
 
     def finish(self, searched: Searched, recent: Recent, after: Sample | None = None) -> Released:
         """Return the redacted picture of `searched`, under the masks held from `recent` and those of the next sample.
@@ -141,14 +158,16 @@ class Gate:
         self.check_open()
         return _closing(lambda: self._finish(searched, recent, after))
 
-    def _search(self, view: View, whole: Detections, recent: Recent, standing_vehicles: Boxes) -> Searched:
+    def _search(
+        self, view: View, whole: Detections, recent: Recent, standing_vehicles: Boxes, most_tiles: int
+    ) -> Searched:
         hw, policy, manifest = view.frame_hw, self.policy, self.things.manifest
-        upright = self._searched(view, Pose(), whole)
+        upright = self._searched(view, Pose(), most_tiles, whole)
         wanted = recent.turns.wanted(policy.turned_first, policy.turned_every)
         glimpsed = [self._glimpsed(view, Pose(turn)) for turn in TURNS if turn in wanted]
         turns = voted(recent.turns, {0: whole} | {one.pose.turns: one.things for one in glimpsed}, manifest)
-        turned = [self._turned(view, one, turns) for one in glimpsed]
-        poses = [upright, *(self._searched(view, pose) for pose in proportioned(hw)), *turned]
+        turned = [self._turned(view, one, turns, most_tiles) for one in glimpsed]
+        poses = [upright, *(self._searched(view, pose, most_tiles) for pose in proportioned(hw)), *turned]
         is_alone = recent.held(view.at_ns, hw, policy) is None
         if is_alone:
             poses.append(self._second(view))
@@ -158,8 +177,9 @@ class Gate:
             "plate": np.concatenate([plates(poses, turns, manifest, hw, policy), bands_of(standing_vehicles, policy)]),
         }
         motion = self._motion(view, recent)
+        scale = plan_of(self.things, hw, policy, most_tiles).leaving(policy)
         sample = _sample(view, covered(hw, boxes, motion), boxes, turns)
-        return Searched(view, upright.things, boxes, motion, sample, turns, is_alone, _HAND)
+        return Searched(view, upright.things, boxes, motion, sample, turns, is_alone, scale, _HAND)
 
     def _glimpsed(self, view: View, pose: Pose) -> InPose:
         """Look at the whole of `view` in `pose`, once: enough to tell how a camera hangs."""
@@ -167,17 +187,17 @@ class Gate:
         hw = shown.shape[0], shown.shape[1]
         return InPose(pose, hw, believable(self.things.find(shown, self.policy.whole_score), hw), Detections.none())
 
-    def _turned(self, view: View, glimpsed: InPose, turns: Turns) -> InPose:
+    def _turned(self, view: View, glimpsed: InPose, turns: Turns, most_tiles: int) -> InPose:
         """Search all of `view` in a turned pose where the camera hangs so, or may; else what was glimpsed must do."""
         hangs_so = glimpsed.pose.turns in {turns.sure, turns.likely if turns.sure is None else None}
-        return self._searched(view, glimpsed.pose, glimpsed.things) if hangs_so else glimpsed
+        return self._searched(view, glimpsed.pose, most_tiles, glimpsed.things) if hangs_so else glimpsed
 
-    def _searched(self, view: View, pose: Pose, whole: Detections | None = None) -> InPose:
+    def _searched(self, view: View, pose: Pose, most_tiles: int, whole: Detections | None = None) -> InPose:
         """Search `view` in `pose`: the whole (unless it was seen already), the tiles, and for faces."""
         shown, policy = pose.shown(view.bgr), self.policy
         hw = shown.shape[0], shown.shape[1]
         first = believable(self.things.find(shown, policy.whole_score), hw) if whole is None else whole
-        tiled = believable(in_tiles(self.things, shown, policy), hw)
+        tiled = believable(in_tiles(self.things, shown, policy, most_tiles), hw)
         faces = believable(self.faces.find(shown, policy.face_score), hw)
         return InPose(pose, hw, Detections.joined([first, tiled]), faces)
 
@@ -186,7 +206,7 @@ class Gate:
         held = recent.held(view.at_ns, view.frame_hw, policy, after)
         is_followed = after is not None and follows(after, view.at_ns, view.frame_hw, policy)
         boxes = searched.boxes if is_followed or searched.is_searched_twice else self._boxes_twice(searched)
-        picture = redact(view.bgr, boxes, searched.motion, held)
+        picture = redact(view.bgr, boxes, searched.motion, held, searched.scale)
         return Released(picture, searched.found, searched.sample)
 
     def _boxes_twice(self, searched: Searched) -> Mapping[str, Boxes]:

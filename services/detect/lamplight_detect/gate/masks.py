@@ -46,13 +46,23 @@ def covered(frame_hw: tuple[int, int], boxes: Mapping[str, Boxes], *areas: Mask 
 
 
 def redact(
-    bgr: NDArray[np.uint8], boxes: Mapping[str, Boxes], motion: Mask | None, held: Mask | None
+    bgr: NDArray[np.uint8], boxes: Mapping[str, Boxes], motion: Mask | None, held: Mask | None, scale: float
 ) -> RedactedPicture:
-    """Return `bgr` with all masks burnt in."""
+    """Return `bgr` with all masks burnt in, to leave at `scale` of its size."""
     mask = covered((bgr.shape[0], bgr.shape[1]), boxes, motion, held)
     counts = {kind: _apart(boxes.get(kind, _NO_BOXES)) for kind in KINDS}
     counts["motion"] = _areas(motion)
-    return RedactedPicture(_filled(bgr, mask), mask, counts, dict(boxes), redacted._DOOR)  # noqa: SLF001 - our own door
+    return RedactedPicture(_filled(bgr, mask), mask, counts, dict(boxes), scale, redacted._DOOR)  # noqa: SLF001 - our own
+
+
+def leaving(picture: RedactedPicture) -> RedactedPicture:
+    """Return `picture` in the size in which it leaves; encoders take no other."""
+    if picture.leaving_hw == picture.frame_hw:
+        return picture
+    size = picture.leaving_hw[::-1]
+    mask = cv2.resize(picture.mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 0
+    small = cv2.resize(picture.bgr, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    return RedactedPicture(_filled(small, mask), mask, picture.masks, {}, 1.0, redacted._DOOR)  # noqa: SLF001
 
 
 def _filled(bgr: NDArray[np.uint8], mask: Mask) -> NDArray[np.uint8]:
@@ -83,7 +93,8 @@ def cut(picture: RedactedPicture, box_xyxy: Boxes | None, solid: Boxes, max_side
         size = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
         part = cv2.resize(part, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         part_mask = cv2.resize(part_mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 0
-    return RedactedPicture(np.ascontiguousarray(part), part_mask, picture.masks, {}, redacted._DOOR)  # noqa: SLF001
+    left = min(1.0, picture.scale / scale)
+    return RedactedPicture(np.ascontiguousarray(part), part_mask, picture.masks, {}, left, redacted._DOOR)  # noqa: SLF001
 
 
 def _apart(boxes_xyxy: Boxes) -> int:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from lamplight_detect.detections import Boxes, Detections, area, grown, intersection
 from lamplight_detect.gate.plates import sure_for_size
 from lamplight_detect.gate.policy import Policy
-from lamplight_detect.models.finder import Finder, believable
+from lamplight_detect.gate.tiling import Plan, Tile, planned
+from lamplight_detect.models.finder import Finder, ModelFault, believable
 from lamplight_detect.models.letterbox import Bgr
 
 RIDDEN = frozenset({"bicycle", "motorcycle"})
@@ -17,25 +18,24 @@ CUT_PX = 3
 """A box that ends so near an inner edge of its tile may go on behind it."""
 
 
-def tiles(frame_hw: tuple[int, int], overlap: float) -> list[tuple[slice, slice]]:
-    """Return 2x2 tiles (rows, columns) that cover the picture and overlap by `overlap` of their sides."""
-
-    def pair(length: int) -> tuple[slice, slice]:
-        side = min(length, round(length / (2 - overlap)))
-        return slice(0, side), slice(length - side, length)
-
-    rows, columns = pair(frame_hw[0]), pair(frame_hw[1])
-    return [(row, column) for row in rows for column in columns]
+def plan_of(finder: Finder, frame_hw: tuple[int, int], policy: Policy, most_tiles: int) -> Plan:
+    """Return how `finder` searches a picture of `frame_hw` in tiles; ModelFault where its input has no size."""
+    input_hw = finder.manifest.input.input_hw
+    if input_hw is None:
+        message = f"model {finder.manifest.name} with an input of any size found, one of a fixed size expected"
+        raise ModelFault(message)
+    return planned(frame_hw, input_hw, policy, most_tiles)
 
 
-def in_tiles(finder: Finder, picture: Bgr, policy: Policy) -> Detections:
+def in_tiles(finder: Finder, picture: Bgr, policy: Policy, most_tiles: int) -> Detections:
     """Return what the tiles show: small boxes only, since a large one is cut by its tile and found in the whole.
 
     Ground and walls pass for parts of vehicles and people in a tile, so that vehicles must be surer there, and people
     that are not small or that an inner edge cuts: the whole or the next tile shows them better.
     """
     frame_hw = picture.shape[0], picture.shape[1]
-    parts = [_in_tile(finder, picture, tile, policy) for tile in tiles(frame_hw, policy.tile_overlap)]
+    tiles = plan_of(finder, frame_hw, policy, most_tiles).tiles()
+    parts = [_in_tile(finder, picture, tile, policy) for tile in tiles]
     found = Detections.joined(parts)
     small = area(found.boxes_xyxy) < policy.tile_max_share * frame_hw[0] * frame_hw[1]
     classes = finder.manifest.classes
@@ -44,7 +44,7 @@ def in_tiles(finder: Finder, picture: Bgr, policy: Policy) -> Detections:
     return found.where(small & ~faint)
 
 
-def _in_tile(finder: Finder, picture: Bgr, tile: tuple[slice, slice], policy: Policy) -> Detections:
+def _in_tile(finder: Finder, picture: Bgr, tile: Tile, policy: Policy) -> Detections:
     """Return what one tile shows, in the picture's own pixels."""
     rows, columns = tile
     height, width = picture.shape[:2]

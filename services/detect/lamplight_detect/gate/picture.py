@@ -25,6 +25,7 @@ class GateClosed(Refuse):
 class RedactedPicture:
     """A picture with its masks burnt in: `bgr` [H, W, 3] read-only, `mask` [H, W], masks by kind.
 
+    It leaves at `scale` (at most 1) of its size: as large as it was searched for people, see `masks.leaving`.
     `boxes` holds the masks' boxes by kind, for benches on the same machine; they never leave with the picture.
     """
 
@@ -32,6 +33,7 @@ class RedactedPicture:
     mask: Mask
     masks: Mapping[str, int]
     boxes: Mapping[str, Boxes] = field(repr=False)
+    scale: float
     door: InitVar[object]
 
     def __post_init__(self, door: object) -> None:
@@ -39,12 +41,21 @@ class RedactedPicture:
         if door is not _DOOR:
             message = "a RedactedPicture made by hand found; only the privacy gate makes one"
             raise TypeError(message)
+        if not 0 < self.scale <= 1:
+            message = f"a picture that leaves at {self.scale} of its size found, above 0 and at most 1 expected"
+            raise GateClosed(message)
         self.bgr.flags.writeable = False
 
     @property
     def frame_hw(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self.bgr.shape[0], self.bgr.shape[1]
+
+    @property
+    def leaving_hw(self) -> tuple[int, int]:
+        """Height and width in pixels of what leaves, rounded down."""
+        height, width = self.frame_hw
+        return max(1, int(height * self.scale)), max(1, int(width * self.scale))
 
     @property
     def masked_share(self) -> float:

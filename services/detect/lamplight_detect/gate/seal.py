@@ -11,6 +11,7 @@ from lamplight.seal.v1 import seal_pb2
 from lamplight_kit.seal import segments
 
 from lamplight_detect.gate.encode import QUALITY, jpeg
+from lamplight_detect.gate.masks import leaving
 from lamplight_detect.gate.picture import RedactedPicture
 from lamplight_detect.gate.policy import VERSION
 
@@ -49,7 +50,8 @@ class Sealer:
         return segments.insert(bare, self.seal(picture, source, segments.digest(bare)))
 
     def seal(self, picture: RedactedPicture, source: Source, sha256: bytes) -> bytes:
-        """Return the serialised Seal of the file with this sha256 that shows `picture`."""
+        """Return the serialised Seal of the file with this sha256 that shows `picture` in the size in which it left."""
+        picture = leaving(picture)
         grid = picture.grid()
         height, width = picture.frame_hw
         attestation = seal_pb2.Attestation(

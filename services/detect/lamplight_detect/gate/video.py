@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lamplight_detect.gate.masks import leaving
 from lamplight_detect.gate.picture import GateClosed, RedactedPicture
 
 TIME_BASE = Fraction(1, 90_000)
@@ -35,6 +36,7 @@ class RedactedVideo:
 
     def add(self, picture: RedactedPicture, at_s: float) -> None:
         """Append `picture`, shown `at_s` after the start; GateClosed where its size is not the first one's."""
+        picture = leaving(picture)
         if self._size is None:
             self._size = picture.frame_hw
             height, width = picture.frame_hw

@@ -10,7 +10,7 @@ from lamplight_detect.bench import machine
 from lamplight_detect.bootstrap import local
 from lamplight_detect.change import small_luma
 from lamplight_detect.decode import Unreadable, decode_still
-from lamplight_detect.gate import Gate, GateClosed, Recent, View
+from lamplight_detect.gate import Gate, GateClosed, View
 from lamplight_detect.privacy_bench.conditions import CONDITIONS, HALF
 from lamplight_detect.privacy_bench.labels import Labelled, labelled
 from lamplight_detect.privacy_bench.tally import HEIGHTS_PX, Tally, mean, wilson
@@ -44,7 +44,7 @@ def measured(gate: Gate, entries: list[Labelled], condition: str) -> Tally:
         try:
             bgr = CONDITIONS[condition](decode_still(entry.path.read_bytes()))
             view = View(bgr, small_luma(bgr), 0)
-            picture = gate.release(view, gate.look(view), Recent()).picture
+            picture = gate.release_still(view, gate.look(view)).picture
         except (Unreadable, GateClosed):
             tally.refused += 1
             continue
