@@ -102,6 +102,9 @@ def test_labels_are_read_or_every_wrong_line_is_named(tmp_path: Path) -> None:
     found = labelled(tmp_path)[0]
     assert found.people.tolist() == [[1, 2, 4, 6]]
     assert (len(found.crowds), len(found.vehicles)) == (1, 1)
+    assert (found.number, found.name) == (None, "a.jpg")
+    path.write_text('{"file": "a.jpg", "picture": 7, "bboxes": []}\n')
+    assert (labelled(tmp_path)[0].number, labelled(tmp_path)[0].name) == (7, "a.jpg #7")
     path.write_text('{"file": "a.jpg", "bboxes": []}\nno\n{"file": "b.jpg", "bboxes": []}\n')
     with pytest.raises(BadInput) as caught:
         labelled(tmp_path)

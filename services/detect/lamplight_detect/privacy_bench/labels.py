@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,25 @@ PLATED = frozenset({"car", "motorcycle", "bus", "truck"})
 
 @dataclass(frozen=True)
 class Labelled:
-    """One picture's labels: boxes [N, 4] of people, of crowds that nobody counted, and of vehicles with plates."""
+    """One picture's labels: boxes [N, 4] of people, of crowds that nobody counted, and of vehicles with plates.
+
+    `number` is the picture's in a video, from 0; None where the file is a picture itself.
+    """
 
     path: Path
     people: Boxes
     crowds: Boxes
     vehicles: Boxes
+    number: int | None = None
 
     def scaled(self, scale: float) -> Labelled:
         """Return the labels of the picture at another size."""
-        return Labelled(self.path, self.people * scale, self.crowds * scale, self.vehicles * scale)
+        return replace(self, people=self.people * scale, crowds=self.crowds * scale, vehicles=self.vehicles * scale)
+
+    @property
+    def name(self) -> str:
+        """What the picture is called in what is told."""
+        return self.path.name if self.number is None else f"{self.path.name} #{self.number}"
 
 
 def labelled(folder: Path) -> list[Labelled]:
@@ -73,7 +82,8 @@ def _labelled(folder: Path, entry: Mapping[str, Any]) -> Labelled:
             (crowds if box.get("iscrowd") else people).append(corners)
         elif box["category"] in PLATED:
             vehicles.append(corners)
-    return Labelled(path, _boxes(people), _boxes(crowds), _boxes(vehicles))
+    number = None if entry.get("picture") is None else int(entry["picture"])
+    return Labelled(path, _boxes(people), _boxes(crowds), _boxes(vehicles), number)
 
 
 def _boxes(corners: Sequence[_Corners]) -> Boxes:

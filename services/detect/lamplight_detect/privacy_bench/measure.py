@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lamplight_detect.bench import machine
 from lamplight_detect.bootstrap import local
 from lamplight_detect.change import small_luma
 from lamplight_detect.decode import Unreadable, decode_still
-from lamplight_detect.gate import Gate, GateClosed, View
+from lamplight_detect.gate import GateClosed, View
 from lamplight_detect.privacy_bench.conditions import CONDITIONS, HALF
 from lamplight_detect.privacy_bench.labels import Labelled, labelled
 from lamplight_detect.privacy_bench.tally import HEIGHTS_PX, Tally, mean, wilson
+from lamplight_detect.redact import Redactor
 
 LEAST_FROM_40, LEAST_FROM_16 = 0.995, 0.97
 MOST_OVER_MASKED, MOST_REFUSED = 0.20, 0.02
@@ -27,22 +32,23 @@ def run(folder: Path, models: Path | None = None, conditions: Sequence[str] = tu
     named on stderr.
     """
     entries = labelled(folder)
-    gate = local(models=models).redactor.gate
+    redactor = local(models=models).redactor
     measures: list[dict[str, object]] = []
     for name in conditions:
-        tally = measured(gate, entries, name)
+        tally = measured(redactor, entries, name)
         for miss in tally.missed:
             sys.stderr.write(f"{name}: not masked: {miss}\n")
         measures.extend(told(name, tally))
     return {"bench": "privacy", "machine": machine(), "measures": measures}
 
 
-def measured(gate: Gate, entries: list[Labelled], condition: str) -> Tally:
+def measured(redactor: Redactor, entries: list[Labelled], condition: str) -> Tally:
     """Return the count of all pictures in one condition."""
+    gate = redactor.gate
     tally = Tally()
     for entry in entries:
         try:
-            bgr = CONDITIONS[condition](decode_still(entry.path.read_bytes()))
+            bgr = CONDITIONS[condition](shown(redactor, entry))
             view = View(bgr, small_luma(bgr), 0)
             picture = gate.release_still(view, gate.look(view)).picture
         except (Unreadable, GateClosed):
@@ -50,6 +56,16 @@ def measured(gate: Gate, entries: list[Labelled], condition: str) -> Tally:
             continue
         tally.add(entry.scaled(HALF) if condition == "half size" else entry, picture.mask, gate.policy)
     return tally
+
+
+def shown(redactor: Redactor, entry: Labelled) -> NDArray[np.uint8]:
+    """Return the picture [H, W, 3] of an entry; raises Unreadable where there is none of its number."""
+    if entry.number is None:
+        return decode_still(entry.path.read_bytes())
+    for picture in islice(redactor.open_video(entry.path).pictures(), entry.number, None):
+        return picture.bgr
+    message = f"no picture {entry.number} in {entry.path.name} found, one expected; correct the label"
+    raise Unreadable(message)
 
 
 def told(condition: str, tally: Tally) -> list[dict[str, object]]:

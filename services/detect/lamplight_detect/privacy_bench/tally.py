@@ -35,7 +35,7 @@ class Tally:
             is_masked = masked(mask, box)
             self.people.append((float(box[3] - box[1]), is_masked))
             if not is_masked and box[3] - box[1] >= HEIGHTS_PX[0][0]:
-                self.missed.append(f"{labels.path.name} {[round(float(side)) for side in box]}")
+                self.missed.append(f"{labels.name} {[round(float(side)) for side in box]}")
         allowed = painted(
             (mask.shape[0], mask.shape[1]),
             np.concatenate([labels.people, labels.crowds, bands_of(labels.vehicles, policy)]),
