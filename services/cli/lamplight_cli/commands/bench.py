@@ -20,11 +20,17 @@ GROUP = "lamplight.bench"
 @click.command(name="bench")
 @click.argument("name", required=False, default="")
 @click.argument("folder", metavar="DIR", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--outside", is_flag=True, help="Let other people and face detectors look at what has left (privacy).")
+@click.option(
+    "--crops",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep what they find, as parts of the redacted pictures, in this folder.",
+)
 @options.as_json
-def command(name: str, folder: Path | None, *, as_json: bool) -> int:
+def command(name: str, folder: Path | None, *, outside: bool, crops: Path | None, as_json: bool) -> int:
     """Measure NAME on this machine, against a bare loop that does the same; without NAME list what can be measured.
 
-    A bench of pictures that you bring (`privacy`) takes their folder as DIR.
+    A bench of pictures that you bring (`privacy`) takes their folder as DIR. `--outside` fetches its detectors once.
     """
     benches = {entry.name: entry for entry in entry_points(group=GROUP)}
     if not name:
@@ -35,11 +41,19 @@ def command(name: str, folder: Path | None, *, as_json: bool) -> int:
         message = f"bench {name!r} found, one of {', '.join(sorted(benches))} expected"
         raise click.BadParameter(message)
     measure = benches[name].load()
-    given = _given(name, folder, takes_folder="folder" in signature(measure).parameters)
+    takes = signature(measure).parameters
+    given = _given(name, folder, takes_folder="folder" in takes)
+    if (outside or crops is not None) and "outside" not in takes:
+        message = f"bench {name}: --outside or --crops found, neither expected"
+        raise click.BadParameter(message)
+    if crops is not None and not outside:
+        message = "--crops found without --outside, both expected"
+        raise click.BadParameter(message)
+    options_given: Mapping[str, Any] = {"outside": True, "crops": crops} if outside else {}
     from lamplight_cli.adapters.bus import starting_one  # noqa: PLC0415 - imports Kafka's client
 
     with starting_one():
-        result: Mapping[str, Any] = measure(*given)
+        result: Mapping[str, Any] = measure(*given, **options_given)
     if as_json:
         say_json(result)
     else:

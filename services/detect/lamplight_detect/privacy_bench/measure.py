@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from lamplight_detect.decode import Unreadable, decode_still
 from lamplight_detect.gate import GateClosed, View
 from lamplight_detect.privacy_bench.conditions import CONDITIONS, HALF
 from lamplight_detect.privacy_bench.labels import Labelled, labelled
+from lamplight_detect.privacy_bench.outside.looking import Looking, outsiders
 from lamplight_detect.privacy_bench.tally import HEIGHTS_PX, Tally, mean, wilson
 from lamplight_detect.redact import Redactor
 
@@ -25,24 +27,35 @@ MOST_OVER_MASKED, MOST_REFUSED = 0.20, 0.02
 NO_LIMIT_PX = 1 << 20
 
 
-def run(folder: Path, models: Path | None = None, conditions: Sequence[str] = tuple(CONDITIONS)) -> dict[str, object]:
+def run(
+    folder: Path,
+    models: Path | None = None,
+    conditions: Sequence[str] = tuple(CONDITIONS),
+    *,
+    outside: bool = False,
+    crops: Path | None = None,
+) -> dict[str, object]:
     """Return the bench as `lamplight bench` prints it; `folder` holds pictures and labels.jsonl (docs/privacy.md).
 
     Pictures are taken as single ones: no motion and no hold help. Each person of 16 px or more who is not masked is
-    named on stderr.
+    named on stderr. With `outside`, detectors of other families look at what has left; whatever they find that is not
+    explained is named there too, and kept in the folder `crops` as a part of the redacted picture where one is given.
     """
     entries = labelled(folder)
     redactor = local(models=models).redactor
     measures: list[dict[str, object]] = []
-    for name in conditions:
-        tally = measured(redactor, entries, name)
-        for miss in tally.missed:
-            sys.stderr.write(f"{name}: not masked: {miss}\n")
-        measures.extend(told(name, tally))
+    with outsiders(models) if outside else nullcontext(()) as detectors:
+        for name in conditions:
+            tally = measured(redactor, entries, name, Looking(redactor, detectors, crops, name))
+            for miss in tally.missed:
+                sys.stderr.write(f"{name}: not masked: {miss}\n")
+            for find in tally.found_outside:
+                sys.stderr.write(f"{name}: found outside: {find}\n")
+            measures.extend(told(name, tally, is_outside=outside))
     return {"bench": "privacy", "machine": machine(), "measures": measures}
 
 
-def measured(redactor: Redactor, entries: list[Labelled], condition: str) -> Tally:
+def measured(redactor: Redactor, entries: list[Labelled], condition: str, looking: Looking) -> Tally:
     """Return the count of all pictures in one condition."""
     gate = redactor.gate
     tally = Tally()
@@ -54,7 +67,9 @@ def measured(redactor: Redactor, entries: list[Labelled], condition: str) -> Tal
         except (Unreadable, GateClosed):
             tally.refused += 1
             continue
-        tally.add(entry.scaled(HALF) if condition == "half size" else entry, picture.mask, gate.policy)
+        labels = entry.scaled(HALF) if condition == "half size" else entry
+        tally.add(labels, picture.mask, gate.policy)
+        looking.look(picture, labels, tally)
     return tally
 
 
@@ -68,7 +83,7 @@ def shown(redactor: Redactor, entry: Labelled) -> NDArray[np.uint8]:
     raise Unreadable(message)
 
 
-def told(condition: str, tally: Tally) -> list[dict[str, object]]:
+def told(condition: str, tally: Tally, *, is_outside: bool = False) -> list[dict[str, object]]:
     """Return the measures of one condition; heights of which there is nobody have none."""
     spans: list[tuple[str, tuple[int, int], float | None]] = [
         ("from 16 px", tally.of(16), LEAST_FROM_16),
@@ -83,6 +98,9 @@ def told(condition: str, tally: Tally) -> list[dict[str, object]]:
     refused = tally.refused / pictures
     rows.append(_measure(f"{condition}: over-masked", over, f"of {released} pictures", MOST_OVER_MASKED, "at most"))
     rows.append(_measure(f"{condition}: refused", refused, f"of {pictures} pictures", MOST_REFUSED, "at most"))
+    if is_outside:
+        unit = f"finds not explained ({tally.explained_outside} are of masks, or of people counted above)"
+        rows.append(_measure(f"{condition}: found outside", len(tally.found_outside), unit, 0, "at most"))
     return rows
 
 

@@ -28,6 +28,8 @@ class Tally:
     over_masked: list[float] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
     refused: int = 0
+    found_outside: list[str] = field(default_factory=list)
+    explained_outside: int = 0
 
     def add(self, labels: Labelled, mask: Mask, policy: Policy) -> None:
         """Count a released picture by its mask [H, W]."""
