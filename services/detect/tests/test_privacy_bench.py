@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -58,6 +59,19 @@ def test_the_tally_counts_by_height_and_names_whom_it_missed() -> None:
     assert "clean: 24 to 40 px" not in rows
 
 
+def test_streets_are_held_to_less() -> None:
+    """Over-masking of streets and of photographs is told apart, each with its own limit."""
+    mask = np.zeros((100, 100), np.bool_)
+    mask[:15] = True
+    tally = Tally()
+    tally.add(labels_of(), mask, Policy())
+    tally.add(replace(labels_of(), is_street=True), mask, Policy())
+    rows = {str(row["name"]): row for row in told("clean", tally)}
+    for name, limit in (("photographs", 0.20), ("streets", 0.10)):
+        row = rows[f"clean: over-masked {name}"]
+        assert (row["value"], row["limit"], row["limit_is"]) == (pytest.approx(0.15), limit, "at most")
+
+
 def test_wilsons_interval_is_the_published_one() -> None:
     """81 of 263 gives 0.2553 to 0.3662 (R. G. Newcombe, 1998, doi:10.1002/(SICI)1097-0258(19980430)17:8<857)."""
     assert np.allclose(wilson(81, 263), (0.2553, 0.3662), atol=1e-4)
@@ -102,9 +116,10 @@ def test_labels_are_read_or_every_wrong_line_is_named(tmp_path: Path) -> None:
     found = labelled(tmp_path)[0]
     assert found.people.tolist() == [[1, 2, 4, 6]]
     assert (len(found.crowds), len(found.vehicles)) == (1, 1)
-    assert (found.number, found.name) == (None, "a.jpg")
-    path.write_text('{"file": "a.jpg", "picture": 7, "bboxes": []}\n')
-    assert (labelled(tmp_path)[0].number, labelled(tmp_path)[0].name) == (7, "a.jpg #7")
+    assert (found.number, found.name, found.is_street) == (None, "a.jpg", False)
+    path.write_text('{"file": "a.jpg", "picture": 7, "scene": "street", "bboxes": []}\n')
+    found = labelled(tmp_path)[0]
+    assert (found.number, found.name, found.is_street) == (7, "a.jpg #7", True)
     path.write_text('{"file": "a.jpg", "bboxes": []}\nno\n{"file": "b.jpg", "bboxes": []}\n')
     with pytest.raises(BadInput) as caught:
         labelled(tmp_path)

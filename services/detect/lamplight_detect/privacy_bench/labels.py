@@ -15,6 +15,7 @@ from lamplight_detect.detections import Boxes
 
 NAME = "labels.jsonl"
 PERSON = "person"
+STREET = "street"
 PLATED = frozenset({"car", "motorcycle", "bus", "truck"})
 
 
@@ -22,7 +23,8 @@ PLATED = frozenset({"car", "motorcycle", "bus", "truck"})
 class Labelled:
     """One picture's labels: boxes [N, 4] of people, of crowds that nobody counted, and of vehicles with plates.
 
-    `number` is the picture's in a video, from 0; None where the file is a picture itself.
+    `number` is the picture's in a video, from 0; None where the file is a picture itself. `is_street` is what a camera
+    over a street gives, anything else is a photograph.
     """
 
     path: Path
@@ -30,6 +32,7 @@ class Labelled:
     crowds: Boxes
     vehicles: Boxes
     number: int | None = None
+    is_street: bool = False
 
     def scaled(self, scale: float) -> Labelled:
         """Return the labels of the picture at another size."""
@@ -83,7 +86,8 @@ def _labelled(folder: Path, entry: Mapping[str, Any]) -> Labelled:
         elif box["category"] in PLATED:
             vehicles.append(corners)
     number = None if entry.get("picture") is None else int(entry["picture"])
-    return Labelled(path, _boxes(people), _boxes(crowds), _boxes(vehicles), number)
+    is_street = entry.get("scene") == STREET
+    return Labelled(path, _boxes(people), _boxes(crowds), _boxes(vehicles), number, is_street)
 
 
 def _boxes(corners: Sequence[_Corners]) -> Boxes:

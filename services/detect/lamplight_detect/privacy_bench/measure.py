@@ -23,7 +23,7 @@ from lamplight_detect.privacy_bench.tally import HEIGHTS_PX, Tally, mean, wilson
 from lamplight_detect.redact import Redactor
 
 LEAST_FROM_40, LEAST_FROM_16 = 0.995, 0.97
-MOST_OVER_MASKED, MOST_REFUSED = 0.20, 0.02
+MOST_OVER_MASKED, MOST_ON_STREETS, MOST_REFUSED = 0.20, 0.10, 0.02
 NO_LIMIT_PX = 1 << 20
 
 
@@ -92,11 +92,16 @@ def told(condition: str, tally: Tally, *, is_outside: bool = False) -> list[dict
     for low, high in HEIGHTS_PX:
         spans.append((f"{low} to {high} px" if high < NO_LIMIT_PX else f"above {low} px", tally.of(low, high), None))
     rows = [_share(f"{condition}: {name}", counted, limit) for name, counted, limit in spans if counted[1]]
-    released = len(tally.over_masked)
-    pictures = released + tally.refused
-    over = mean(tally.over_masked)
+    kinds = (
+        ("photographs", tally.over_masked, MOST_OVER_MASKED),
+        ("streets", tally.over_masked_streets, MOST_ON_STREETS),
+    )
+    for name, shares, limit in kinds:
+        if shares:
+            unit = f"of {len(shares)} pictures"
+            rows.append(_measure(f"{condition}: over-masked {name}", mean(shares), unit, limit, "at most"))
+    pictures = len(tally.over_masked) + len(tally.over_masked_streets) + tally.refused
     refused = tally.refused / pictures
-    rows.append(_measure(f"{condition}: over-masked", over, f"of {released} pictures", MOST_OVER_MASKED, "at most"))
     rows.append(_measure(f"{condition}: refused", refused, f"of {pictures} pictures", MOST_REFUSED, "at most"))
     if is_outside:
         unit = f"finds not explained ({tally.explained_outside} are of masks, or of people counted above)"

@@ -26,6 +26,7 @@ class Tally:
 
     people: list[tuple[float, bool]] = field(default_factory=list)
     over_masked: list[float] = field(default_factory=list)
+    over_masked_streets: list[float] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
     refused: int = 0
     found_outside: list[str] = field(default_factory=list)
@@ -42,7 +43,8 @@ class Tally:
             (mask.shape[0], mask.shape[1]),
             np.concatenate([labels.people, labels.crowds, bands_of(labels.vehicles, policy)]),
         )
-        self.over_masked.append(float((mask & ~allowed).mean()))
+        shares = self.over_masked_streets if labels.is_street else self.over_masked
+        shares.append(float((mask & ~allowed).mean()))
 
     def of(self, low_px: float, high_px: float = math.inf) -> tuple[int, int]:
         """Return how many of such a height are masked, and how many there are."""
