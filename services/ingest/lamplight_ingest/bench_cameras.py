@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import socket
 import ssl
 import struct
 import sys
@@ -20,6 +21,7 @@ from pathlib import Path
 FPS = 25
 MAX_PAYLOAD_BYTES = 1400
 MAX_WAITING_BYTES = 1 << 20
+SEND_BUFFER_BYTES = 64 << 10
 _CLOCK_HZ, _SSRC, _PAYLOAD_TYPE = 90_000, 0x1A3B, 96
 _START = re.compile(b"\x00\x00\x00?\x01")
 _CSEQ = re.compile(rb"CSeq: *(\d+)")
@@ -76,6 +78,8 @@ class Viewer(asyncio.Protocol):
         """Remember whom to answer."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP's
         self._transport = transport
+        # What a viewer has not taken is to wait here, not in the memory that all of the kernel's sockets share.
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     def data_received(self, data: bytes) -> None:
         """Answer every whole request."""
