@@ -117,6 +117,7 @@ def verified(path: Path, keys: KeyRing) -> Mapping[str, Any]:
         "frame_hw": [attestation.height_px, attestation.width_px],
         "masks": {kind: attestation.masks.get(kind, 0) for kind in KINDS},
         "masked_share": round(attestation.masked_share, 4),
+        "filled": attestation.filled_holes,
         "camera_id": attestation.camera_id or None,
         "at": iso(attestation.at_ns) if attestation.at_ns else None,
         "models_sha256": dict(sorted(attestation.models_sha256.items())),
@@ -227,6 +228,8 @@ def _line(job: Job, result: Any, refused: str, *, with_boxes: bool) -> Mapping[s
         "out_hw": list(result.leaving_hw) if result and any(result.leaving_hw) else None,
         "masks": {kind: masks.get(kind, 0) for kind in KINDS},
         "masked_share": round(result.masked_share, 4) if result else 0.0,
+        "filled": result.filled if result else 0,
+        "background_share": round(result.background_share, 4) if result else 0.0,
         "refused": refused or None,
         "damaged": result.damaged if result else 0,
     }

@@ -72,7 +72,8 @@ class Door:
 
     def seal(self) -> bytes:
         """Seal a picture as the gate does."""
-        attestation = seal_pb2.Attestation(picture_sha256=segments.digest(JPEG)).SerializeToString()
+        attested = seal_pb2.Attestation(picture_sha256=segments.digest(JPEG), filled_holes=3)
+        attestation = attested.SerializeToString()
         key_id = key_id_of(self.private.public_key().public_bytes_raw())
         seal = seal_pb2.Seal(attestation=attestation, key_id=key_id, signature=self.private.sign(attestation))
         return segments.insert(JPEG, seal.SerializeToString())
@@ -133,7 +134,8 @@ def test_pictures_leave_sealed_or_not_at_all(door: Door) -> None:
     door.store.put("city/7d/a/2026-01-01/bare.jpg", JPEG)
     door.store.put("city/7d/a/2026-01-01/changed.jpg", door.seal() + b"x")
     get = lambda name: door.client.get(f"/api/v1/pictures/city/7d/a/2026-01-01/{name}", headers=GOOD)  # noqa: E731
-    assert get("good.jpg").content == door.seal()
+    good = get("good.jpg")
+    assert (good.content, good.headers["X-Lamplight-Filled"]) == (door.seal(), "3")
     assert [get("bare.jpg").status_code, get("changed.jpg").status_code, get("none.jpg").status_code] == [403, 403, 404]
     assert JPEG not in get("bare.jpg").content
     assert [record.message.subject_ids[0] for record in door.outbox.put_records] == ["city/7d/a/2026-01-01/good.jpg"]

@@ -16,6 +16,7 @@ from lamplight_detect.decode import Picture
 from lamplight_detect.evidence import is_due
 from lamplight_detect.gate import Gate, GateClosed, Look, Recent, Sample, Sealer, Searched, View
 from lamplight_detect.gate.plates import vehicles
+from lamplight_detect.learn import learnt
 from lamplight_detect.looked import Looked
 from lamplight_detect.memory import Known
 from lamplight_detect.places import Moment, Step
@@ -162,12 +163,7 @@ class Examiner:
         boxes = [np.array([place.box_xyxy for place in looked.step.places], np.float32).reshape(-1, 4)]
         if looked.whole is not None:
             boxes.append(vehicles(looked.whole, manifest, self.gate.policy).boxes_xyxy)
-        scene = known.scene.after(view, recent.samples[-1], np.concatenate(boxes))
-        explained = False
-        for candidate in scene.candidates(view):
-            is_anyone = self.gate.is_anyone(view, candidate.box_xyxy)
-            scene = scene.judged(view, candidate, is_anyone=is_anyone)
-            explained |= not is_anyone
+        scene, explained = learnt(self.gate, known.scene, view, recent.samples[-1], np.concatenate(boxes))
         things_at_ns = 0 if explained else known.things_at_ns
         return replace(known, scene=scene, has_explained=explained, things_at_ns=things_at_ns)
 

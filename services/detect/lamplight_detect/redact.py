@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -14,10 +14,13 @@ from lamplight.region.v1 import region_pb2
 from numpy.typing import NDArray
 
 from lamplight_detect import faults, regions
+from lamplight_detect.background import Scene
 from lamplight_detect.change import small_luma
 from lamplight_detect.decode import Unreadable, decode_still
 from lamplight_detect.gate import (
     KINDS,
+    Aside,
+    Backdrop,
     Gate,
     GateClosed,
     Recent,
@@ -30,6 +33,7 @@ from lamplight_detect.gate import (
 )
 from lamplight_detect.gate.plates import vehicles
 from lamplight_detect.gate.video import RedactedVideo
+from lamplight_detect.learn import learnt
 from lamplight_detect.places import Box
 
 NS_PER_S = 1_000_000_000
@@ -52,6 +56,8 @@ class RedactResult:
     """What became of a picture or a video: `picture` is the sealed JPEG, empty where refused or for a video.
 
     `frame_hw` is the size of what came, in which boxes are; what left is of `leaving_hw`.
+    `filled` counts the holes that show the place without people, `background_share` is the share of the pictures that
+    a valid background vouched for.
     """
 
     picture: bytes = b""
@@ -63,6 +69,17 @@ class RedactResult:
     masks: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
     masked_share: float = 0.0
     boxes: tuple[MaskBox, ...] = ()
+    filled: int = 0
+    background_share: float = 0.0
+
+
+@dataclass(frozen=True)
+class _SearchedVideo:
+    """The masks of all pictures of a video, what may fill them, and how many a valid background vouched for."""
+
+    asides: list[Aside]
+    backdrop: Backdrop | None
+    vouched: int
 
 
 class Shown(Protocol):
@@ -145,8 +162,7 @@ class Redactor:
         """
         beside, seal_beside = (out.with_name(f".{out.name}{kind}") for kind in (".part", ".seal.part"))
         try:
-            video = self.open_video(path)
-            result, sha256, last = self._video(video, beside, with_boxes=with_boxes, progress=progress)
+            result, sha256, last = self._video(path, beside, with_boxes=with_boxes, progress=progress)
             seal_beside.write_bytes(self.sealer.seal(last, Source("", 0), sha256))
             seal_beside.replace(out.with_name(f"{out.name}.seal"))
             beside.replace(out)  # last: no video is ever there without its seal
@@ -160,41 +176,64 @@ class Redactor:
         return result
 
     def _video(
-        self, video: Video, beside: Path, *, with_boxes: bool, progress: Progress
+        self, path: Path, beside: Path, *, with_boxes: bool, progress: Progress
     ) -> tuple[RedactResult, bytes, RedactedPicture]:
-        frames, share = 0, 0.0
+        """Search the whole video first, then read it again and write it: what its masks show was learnt from all."""
+        searched = self._searched(self.open_video(path), progress)
+        video = self.open_video(path)
+        share, filled = 0.0, 0
         masks = dict.fromkeys(KINDS, 0)
         boxes: list[MaskBox] = []
         picture: RedactedPicture | None = None
         with RedactedVideo(beside, video.rate) as writer:
-            for picture, at_s in self._released(video):
-                writer.add(picture, at_s)
+            for frame, (shown, aside) in enumerate(zip(video.pictures(), searched.asides, strict=True)):
+                picture = self.gate.show(aside, shown.bgr, searched.backdrop)
+                writer.add(picture, shown.at_s)
                 masks = {kind: count + picture.masks[kind] for kind, count in masks.items()}
-                share += picture.masked_share
-                boxes.extend(mask_boxes(picture, frames) if with_boxes else ())
-                frames += 1
-                progress(frames, video.expected)
+                share, filled = share + picture.masked_share, filled + picture.filled_holes
+                boxes.extend(mask_boxes(picture, frame) if with_boxes else ())
             if picture is None:
                 message = "no picture that can be decoded found, at least one expected"
                 raise Unreadable(message)
             sha256 = writer.finish()
-        sizes = picture.frame_hw, picture.leaving_hw
-        result = RedactResult(b"", "", *sizes, frames, video.damaged, masks, share / frames, tuple(boxes))
+        frames = len(searched.asides)
+        result = RedactResult(
+            b"",
+            "",
+            picture.frame_hw,
+            picture.leaving_hw,
+            frames,
+            video.damaged,
+            masks,
+            share / frames,
+            tuple(boxes),
+            filled,
+            searched.vouched / frames,
+        )
         return result, sha256, picture
 
-    def _released(self, video: Video) -> Iterator[tuple[RedactedPicture, float]]:
-        """Yield the video's pictures and their times, each under the next one's masks too."""
-        recent = Recent()
-        waiting: tuple[Searched, Recent, float] | None = None
+    def _searched(self, video: Video, progress: Progress) -> _SearchedVideo:
+        """Return the masks of each picture, under those of the one before and the next, and what may fill them."""
+        recent, scene = Recent(), Scene(ripe_min=0, learn_gap_s=0)
+        waiting: tuple[Searched, Recent] | None = None
+        asides: list[Aside] = []
+        vouched = 0
         for shown in video.pictures():
             view = View(shown.bgr, small_luma(shown.bgr), round(shown.at_s * NS_PER_S))
-            searched = self.gate.search(view, self.gate.look(view), recent)
+            seen = scene.seen(view)
+            before = replace(recent, unexplained=seen.unexplained)
+            searched = self.gate.search(view, self.gate.look(view), before)
             if waiting is not None:
-                yield self.gate.finish(waiting[0], waiting[1], searched.sample).picture, waiting[2]
-            waiting = searched, recent, shown.at_s
-            recent = recent.with_sample(searched.sample, self.gate.policy)
+                asides.append(self.gate.set_aside(*waiting, searched.sample))
+            waiting = searched, before
+            recent = before.with_sample(searched.sample, self.gate.policy)
+            standing = vehicles(searched.found, self.gate.things.manifest, self.gate.policy).boxes_xyxy
+            scene, _ = learnt(self.gate, seen.scene, view, searched.sample, standing)
+            vouched += scene.is_valid
+            progress(len(asides) + 1, video.expected)
         if waiting is not None:
-            yield self.gate.finish(waiting[0], waiting[1]).picture, waiting[2]
+            asides.append(self.gate.set_aside(*waiting))
+        return _SearchedVideo(asides, scene.backdrop(), vouched)
 
     def _release(self, data: bytes, at_ns: int) -> Released:
         bgr = decode_still(data)

@@ -78,7 +78,9 @@ class Releaser:
 
         Raises GateClosed where the gate has closed since. While the store is away nothing leaves, and it is due again.
         """
-        released = self.gate.finish(pending.searched, pending.recent, after)
+        is_fitting = known.scene.frame_hw == pending.looked.view.frame_hw
+        backdrop = known.scene.backdrop() if is_fitting else None
+        released = self.gate.finish(pending.searched, pending.recent, after, backdrop)
         view, watched = pending.looked.view, pending.looked.watched
         sealed = self.sealer.sealed(released.picture, Source(watched.camera_id, view.at_ns))
         key = self.key_of(watched.retention_days, watched.camera_id, view.at_ns, sealed)

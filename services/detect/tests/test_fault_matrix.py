@@ -328,7 +328,7 @@ def test_a_model_of_another_kind_makes_no_gate() -> None:
 
 
 @pytest.mark.parametrize("error", [MemoryError("MARKER"), OSError("MARKER"), RuntimeError("MARKER")])
-@pytest.mark.parametrize("where", ["gate.gate.redact", "gate.encode.cv2.imencode", "gate.seal.segments.insert"])
+@pytest.mark.parametrize("where", ["gate.gate.burnt", "gate.encode.cv2.imencode", "gate.seal.segments.insert"])
 def test_a_fault_behind_the_models_closes_every_path(
     everywhere: Everywhere, monkeypatch: pytest.MonkeyPatch, error: Exception, where: str
 ) -> None:
@@ -515,7 +515,7 @@ def clip(path: Path, bgr: Sequence[NDArray[np.uint8]]) -> Path:
 
 VIDEO_FAULTS: dict[str, str] = {
     "searching": "gate.gate.Gate.look",
-    "burning in": "gate.gate.redact",
+    "burning in": "gate.gate.burnt",
     "encoding": "gate.video.RedactedVideo.add",
     "finishing": "gate.video.RedactedVideo.finish",
     "sealing": "gate.seal.Sealer.seal",

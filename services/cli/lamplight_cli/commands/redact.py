@@ -123,9 +123,11 @@ def _words(line: Mapping[str, Any]) -> str:
     if line["refused"]:
         return f"{line['in']}: refused: {line['refused']}"
     left_out = f", {line['damaged']} damaged left out" if line["damaged"] else ""
-    return f"{line['in']} -> {line['out']}: {line['frames']} pictures{left_out}, {_masks(line)}"
+    vouched = f", a valid background for {line['background_share']:.0%}" if line["frames"] > 1 else ""
+    return f"{line['in']} -> {line['out']}: {line['frames']} pictures{left_out}, {_masks(line)}{vouched}"
 
 
 def _masks(line: Mapping[str, Any]) -> str:
     masks = ", ".join(f"{number} {kind}" for kind, number in line["masks"].items() if number) or "no"
-    return f"{masks} masks, {line['masked_share']:.1%} masked"
+    filled = f", {line['filled']} filled with the place as it is without people" if line["filled"] else ""
+    return f"{masks} masks, {line['masked_share']:.1%} masked{filled}"

@@ -23,6 +23,8 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+FILLED = "X-Lamplight-Filled"
+"""How many holes of a picture show the place as it was without people, as its seal attests."""
 _api = APIRouter(prefix="/api/v1")
 
 
@@ -102,7 +104,8 @@ def picture(caller: Viewer, work: Work, key: str) -> Response:
     except Retry as error:
         raise HTTPException(503, str(error)) from error
     work.auditor.record(caller, "look", [key])
-    return Response(sealed.jpeg, media_type="image/jpeg")
+    filled = str(sealed.attestation.filled_holes)
+    return Response(sealed.jpeg, media_type="image/jpeg", headers={FILLED: filled})
 
 
 @_api.get("/events")

@@ -1,6 +1,7 @@
 // The page: reads REST once, then follows the live events. Everything it needs is beside it; nothing comes from outside.
 const $ = (selector, within = document) => within.querySelector(selector);
 const alerts = new Map(), cameras = new Map(), pictures = new Map();
+const filled = new Set();  // pictures that show a place as it was without the people in it
 const KEPT_PICTURES = 200;
 
 function token() {
@@ -27,15 +28,21 @@ function say(text, kind) {
 async function picture(key) {
   if (!pictures.has(key)) {
     const path = key.split("/").map(encodeURIComponent).join("/");
-    pictures.set(key, get(`api/v1/pictures/${path}`).then((r) => r.blob()).then(URL.createObjectURL));
+    pictures.set(key, get(`api/v1/pictures/${path}`).then(shown));
     pictures.get(key).catch(() => pictures.delete(key));
     if (pictures.size > KEPT_PICTURES) {
       const [oldest, url] = pictures.entries().next().value;
       pictures.delete(oldest);
-      url.then(URL.revokeObjectURL, () => {});
+      url.then((each) => { filled.delete(each); URL.revokeObjectURL(each); }, () => {});
     }
   }
   return pictures.get(key);
+}
+
+async function shown(response) {
+  const url = URL.createObjectURL(await response.blob());
+  if (Number(response.headers.get("X-Lamplight-Filled")) > 0) filled.add(url);
+  return url;
 }
 
 const when = (text) => (text ? new Date(text).toLocaleString() : "");
@@ -68,7 +75,8 @@ function showPicture(card, alert, cited) {
     $(".picture", card).onclick = () => {
       $("#large img").src = url;
       $("#large img").alt = image.alt;
-      $("#large p").textContent = `${alert.summary} (${when(cited.at)}; people and plates were cut out before this picture left memory)`;
+      $("#large p").textContent = `${alert.summary} (${when(cited.at)}; people and plates were cut out before this picture left memory${
+        filled.has(url) ? "; where people were, the place is shown as it was without them" : ""})`;
       $("#large").showModal();
     };
   }, (error) => { $(".no-picture", card).textContent = error.message; });

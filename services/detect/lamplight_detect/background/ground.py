@@ -1,8 +1,8 @@
 """The ground: what a place looks like with nobody in it, a grey copy to compare with and a picture to fill from.
 
-A pixel is learnt only while nothing stands before it. It may fill once it was sighted 20 times over 30 minutes, and at
-least twice as often as somebody was found there. For W x H pixels (at most MOST_PX) and the grey copy of w x h, a
-ground costs 3 W H + 6 w h bytes: 1.0 MB at 640x360.
+A pixel is learnt only while nothing stands before it. It is ripe once it was sighted 20 times over 30 minutes, and may
+fill while it was sighted at least twice as often as somebody was found there. For W x H pixels (at most MOST_PX) and
+the grey copy of w x h, a ground costs 3 W H + 6 w h bytes: 1.0 MB at 640x360.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lamplight_detect.background.cells import painted_small
 from lamplight_detect.change import Luma
 from lamplight_detect.detections import Boxes
+from lamplight_detect.gate import Backdrop
 from lamplight_detect.gate.motion import Mask
 
 NS_PER_MIN = 60_000_000_000
@@ -73,6 +74,24 @@ class Ground:
         known: Mask = self.count >= KNOWN
         return known
 
+    @property
+    def may_fill(self) -> Mask:
+        """Which pixels may fill: ripe, and not where somebody was found about as often as not."""
+        may: Mask = self.ripe & (self.count >= OFTEN * self.found.astype(np.int16))
+        return may
+
+    def backdrop(self, frame_hw: tuple[int, int]) -> Backdrop | None:
+        """Return what a picture of `frame_hw` may be filled from; None while the ground is not valid."""
+        if not self.is_valid:
+            return None
+        size = frame_hw[1], frame_hw[0]
+        sure = cv2.erode(self.may_fill.astype(np.uint8), np.ones((3, 3), np.uint8))
+        may = cv2.resize(sure, size, interpolation=cv2.INTER_NEAREST).astype(np.bool_)
+        bgr = self.colour
+        if bgr.shape[:2] != frame_hw:
+            bgr = cv2.resize(bgr, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+        return Backdrop(bgr, may)
+
     def before(self, luma: Luma) -> Mask:
         """Return which pixels of `luma` show something before the ground; a common brightening is set aside."""
         delta = self.delta(luma, self.known)
@@ -92,15 +111,12 @@ class Ground:
         grey = np.where(fresh, luma, np.where(agrees, ground.grey + nearer, ground.grey)).astype(np.uint8)
         first = np.where(fresh, now_min, ground.first_min).astype(np.uint16)
         ripe = (count >= SIGHTINGS) & (int(now_min) - first.astype(np.int32) >= ground.ripe_min)
-        ripe &= count >= OFTEN * ground.found.astype(np.int16)
         colour = _coloured(ground.colour, bgr, agrees, fresh)
         return replace(ground, grey=grey, first_min=first, ripe=ripe, colour=colour).tallied(count, ground.found)
 
     def with_people(self, people: Mask) -> Ground:
         """Return it with `people` found in one more picture: there it may not fill while they are found so often."""
-        found = self.found + people.astype(np.uint8)
-        ripe = self.ripe & (self.count >= OFTEN * found.astype(np.int16))
-        return replace(self, ripe=ripe).tallied(self.count, found)
+        return self.tallied(self.count, self.found + people.astype(np.uint8))
 
     def replaced(self, bgr: NDArray[np.uint8], luma: Luma, where: Mask, at_ns: int) -> Ground:
         """Return it with what stands at `where` taken for ground to compare with: it fills once it has ripened."""

@@ -12,7 +12,7 @@ from lamplight_detect.background.ground import RIPE_MIN, Ground
 from lamplight_detect.background.light import Light, light_of
 from lamplight_detect.background.still import Patch, Still, box_px
 from lamplight_detect.detections import Boxes
-from lamplight_detect.gate import Sample, View
+from lamplight_detect.gate import Backdrop, Sample, View
 from lamplight_detect.gate.motion import Mask
 
 NS_PER_S = 1_000_000_000
@@ -82,6 +82,11 @@ class Scene:
         """Whether the ground vouches for the picture: what is not before it is known to be nobody's."""
         ground = self.ground
         return ground is not None and ground.is_valid
+
+    def backdrop(self) -> Backdrop | None:
+        """Return what the camera's pictures may be filled from, None while no ground vouches for them."""
+        ground = self.ground
+        return None if ground is None else ground.backdrop(self.frame_hw)
 
     def seen(self, view: View) -> Seen:
         """Return what of `view` is unexplained, before it is searched."""

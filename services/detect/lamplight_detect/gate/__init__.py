@@ -1,5 +1,7 @@
 """The privacy gate: the one door through which a picture leaves. Encoders of pictures are called nowhere else."""
 
+from lamplight_detect.gate.aside import Aside
+from lamplight_detect.gate.fill import Backdrop
 from lamplight_detect.gate.gate import Gate, Released, Searched, View
 from lamplight_detect.gate.look import Look
 from lamplight_detect.gate.masks import cut
@@ -11,6 +13,8 @@ from lamplight_detect.gate.seal import Sealer, Signer, Source
 __all__ = [
     "KINDS",
     "VERSION",
+    "Aside",
+    "Backdrop",
     "Gate",
     "GateClosed",
     "Look",

@@ -44,8 +44,13 @@ def is_anyone(things: Finder, bgr: NDArray[np.uint8], box_xyxy: Boxes, at_least:
     return False
 
 
+def is_at(people: Detections, box_xyxy: Boxes) -> bool:
+    """Tell whether any of `people` may be in the box [1, 4]."""
+    return _is_there(people, box_xyxy)
+
+
 def _is_there(people: Detections, boxes_xyxy: Boxes) -> bool:
-    """Tell whether any of `people` is in one of the boxes [4, 4], one a turn."""
+    """Tell whether any of `people` is in one of the boxes [N, 4]."""
     if len(people) == 0:
         return False
     shared = intersection(people.boxes_xyxy, boxes_xyxy)

@@ -12,9 +12,11 @@ from lamplight_kit.onnx import Role
 from numpy.typing import NDArray
 
 from lamplight_detect.detections import Boxes, Detections
+from lamplight_detect.gate.aside import Aside, aside_of, masks_of
 from lamplight_detect.gate.closeup import is_anyone
+from lamplight_detect.gate.fill import Backdrop, filled
 from lamplight_detect.gate.look import Look, looked, seen_by
-from lamplight_detect.gate.masks import covered, redact
+from lamplight_detect.gate.masks import SOMEBODY, Masks, burnt, covered, merged
 from lamplight_detect.gate.motion import Mask, Recent, Sample, coarse, enlarged, follows, moving
 from lamplight_detect.gate.people import in_tiles, people_boxes, plan_of
 from lamplight_detect.gate.picture import GateClosed, RedactedPicture
@@ -25,7 +27,6 @@ from lamplight_detect.gate.search import InPose, plates, voted
 from lamplight_detect.models.finder import Finder, ModelFault, believable
 
 Answer = TypeVar("Answer")
-SOMEBODY = frozenset({"person", "face"})
 _NO_BOXES = np.zeros((0, 4), np.float32)
 _HAND = object()
 
@@ -148,15 +149,28 @@ class Gate:
         most = self.policy.most_tiles if most_tiles is None else most_tiles
         return _closing(lambda: self._search(view, seen_by(whole, view.bgr), recent, standing_vehicles, most))
 
-    def finish(self, searched: Searched, recent: Recent, after: Sample | None = None) -> Released:
+    def finish(
+        self, searched: Searched, recent: Recent, after: Sample | None = None, backdrop: Backdrop | None = None
+    ) -> Released:
         """Return the redacted picture of `searched`, under the masks held from `recent` and those of the next sample.
 
         `after` is the next picture's sample where a caller can wait for it; it counts where the source is live.
         Where none counts, the picture is searched a second time, mirrored, if it was not yet. GateClosed as `release`
-        raises it, also where the gate has closed since the search.
+        raises it, also where the gate has closed since the search. Masks are filled from `backdrop` where it may fill
+        and nobody is found in what it shows.
         """
         self.check_open()
-        return _closing(lambda: self._finish(searched, recent, after))
+        return _closing(lambda: self._finish(searched, recent, after, backdrop))
+
+    def set_aside(self, searched: Searched, recent: Recent, after: Sample | None = None) -> Aside:
+        """Return the masks of `searched` as `finish` merges them, to `show` the same picture by; raises as `finish`."""
+        self.check_open()
+        return _closing(lambda: aside_of(searched.view.bgr, self._masks(searched, recent, after)))
+
+    def show(self, aside: Aside, bgr: NDArray[np.uint8], backdrop: Backdrop | None = None) -> RedactedPicture:
+        """Return `bgr` redacted by the masks of `aside`; GateClosed where it is not the very picture they are of."""
+        self.check_open()
+        return _closing(lambda: self._burnt(bgr, masks_of(aside, bgr), backdrop))
 
     def _search(
         self, view: View, whole: Detections, recent: Recent, standing_vehicles: Boxes, most_tiles: int
@@ -201,13 +215,27 @@ class Gate:
         faces = believable(self.faces.find(shown, policy.face_score), hw)
         return InPose(pose, hw, Detections.joined([first, tiled]), faces)
 
-    def _finish(self, searched: Searched, recent: Recent, after: Sample | None) -> Released:
-        view, policy = searched.view, self.policy
-        held = recent.held(view.at_ns, view.frame_hw, policy, after)
-        is_followed = after is not None and follows(after, view.at_ns, view.frame_hw, policy)
-        boxes = searched.boxes if is_followed or searched.is_searched_twice else self._boxes_twice(searched)
-        picture = redact(view.bgr, boxes, searched.motion, held, searched.scale)
+    def _finish(self, searched: Searched, recent: Recent, after: Sample | None, backdrop: Backdrop | None) -> Released:
+        picture = self._burnt(searched.view.bgr, self._masks(searched, recent, after), backdrop)
         return Released(picture, searched.found, searched.sample)
+
+    def _masks(self, searched: Searched, recent: Recent, after: Sample | None) -> Masks:
+        view, policy = searched.view, self.policy
+        hw = view.frame_hw
+        held = recent.held(view.at_ns, hw, policy, after)
+        is_followed = after is not None and follows(after, view.at_ns, hw, policy)
+        boxes = searched.boxes if is_followed or searched.is_searched_twice else self._boxes_twice(searched)
+        people = recent.people(view.at_ns, hw, policy, after)
+        return merged(hw, boxes, searched.motion, held, searched.scale, people)
+
+    def _burnt(self, bgr: NDArray[np.uint8], masks: Masks, backdrop: Backdrop | None) -> RedactedPicture:
+        """Burn `masks` in, and fill them where a backdrop may."""
+        if backdrop is None:
+            return burnt(bgr, masks)
+        score = self.policy.whole_score
+        return burnt(
+            bgr, masks, lambda shown, holes: (backdrop.bgr, filled(self.things, shown, holes, backdrop, score))
+        )
 
     def _boxes_twice(self, searched: Searched) -> Mapping[str, Boxes]:
         """Return the masks of a picture that no later one stands by: with those that a second look adds."""

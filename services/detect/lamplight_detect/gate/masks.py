@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -16,6 +17,11 @@ from lamplight_detect.gate.picture import KINDS, GateClosed, RedactedPicture
 
 _NO_BOXES = np.zeros((0, 4), np.float32)
 _SAME_IOU = 0.3
+SOMEBODY = frozenset({"person", "face"})
+SOMEBODYS_SHARE = 0.3
+_FULL = 255
+Fill = tuple[NDArray[np.uint8], Mask]
+"""A picture [H, W, 3] to fill from, and which pixels [H, W] it fills."""
 FILL = 127
 """Mid grey: nothing to look at for a person, nothing to react to for an embedder (it is 0 after normalising)."""
 
@@ -45,14 +51,71 @@ def covered(frame_hw: tuple[int, int], boxes: Mapping[str, Boxes], *areas: Mask 
     return mask
 
 
+@dataclass(frozen=True)
+class Masks:
+    """All that is masked in a picture: the union `mask` [H, W], what of it must stay `solid`, counts, boxes by kind.
+
+    The picture leaves at `scale` of its size.
+    """
+
+    mask: Mask
+    solid: Mask
+    counts: Mapping[str, int]
+    boxes: Mapping[str, Boxes]
+    scale: float
+
+
+def merged(
+    frame_hw: tuple[int, int],
+    boxes: Mapping[str, Boxes],
+    motion: Mask | None,
+    held: Mask | None,
+    scale: float,
+    people: Mask | None = None,
+) -> Masks:
+    """Return all masks of a picture. What is not somebody's, now or among `people` [H, W], must stay solid.
+
+    Of parts that hang together those are somebody's which are largely masked as people; plates never are.
+    """
+    counts = {kind: _apart(boxes.get(kind, _NO_BOXES)) for kind in KINDS}
+    counts["motion"] = _areas(motion)
+    mask = covered(frame_hw, boxes, motion, held)
+    found = covered(frame_hw, {kind: boxes.get(kind, _NO_BOXES) for kind in SOMEBODY}, people)
+    solid = mask & ~_somebodys(mask, found) | painted(frame_hw, boxes.get("plate", _NO_BOXES))
+    return Masks(mask, solid, counts, dict(boxes), scale)
+
+
+def _somebodys(mask: Mask, people: Mask) -> Mask:
+    """Return `people`, and the parts of `mask` that they hold SOMEBODYS_SHARE of: a flood with a wader stays solid."""
+    labels_of, labels = cv2.connectedComponents(mask.astype(np.uint8))
+    whole = np.bincount(labels.ravel(), minlength=labels_of)
+    held = np.bincount(labels[people & mask], minlength=labels_of)
+    wanted = held >= SOMEBODYS_SHARE * whole
+    wanted[0] = False
+    found: Mask = people | wanted[labels]
+    return found
+
+
 def redact(
     bgr: NDArray[np.uint8], boxes: Mapping[str, Boxes], motion: Mask | None, held: Mask | None, scale: float
 ) -> RedactedPicture:
     """Return `bgr` with all masks burnt in, to leave at `scale` of its size."""
-    mask = covered((bgr.shape[0], bgr.shape[1]), boxes, motion, held)
-    counts = {kind: _apart(boxes.get(kind, _NO_BOXES)) for kind in KINDS}
-    counts["motion"] = _areas(motion)
-    return RedactedPicture(_filled(bgr, mask), mask, counts, dict(boxes), scale, redacted._DOOR)  # noqa: SLF001 - our own
+    return burnt(bgr, merged((bgr.shape[0], bgr.shape[1]), boxes, motion, held, scale))
+
+
+def burnt(
+    bgr: NDArray[np.uint8], masks: Masks, fill: Callable[[NDArray[np.uint8], Mask], Fill] | None = None
+) -> RedactedPicture:
+    """Return `bgr` with `masks` burnt in; `fill` may say, of the picture and its holes, what to show in them."""
+    shown, filled = _filled(bgr, masks.mask), None
+    if fill is not None:
+        holes = masks.mask & ~masks.solid
+        fill_bgr, filled = fill(shown, holes)
+        filled &= holes
+        shown[filled] = fill_bgr[filled]
+    counts, boxes = masks.counts, masks.boxes
+    door = redacted._DOOR  # noqa: SLF001 - our own door
+    return RedactedPicture(shown, masks.mask, counts, boxes, masks.scale, door, filled)
 
 
 def leaving(picture: RedactedPicture) -> RedactedPicture:
@@ -62,7 +125,12 @@ def leaving(picture: RedactedPicture) -> RedactedPicture:
     size = picture.leaving_hw[::-1]
     mask = cv2.resize(picture.mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 0
     small = cv2.resize(picture.bgr, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    return RedactedPicture(_filled(small, mask), mask, picture.masks, {}, 1.0, redacted._DOOR)  # noqa: SLF001
+    filled = None
+    if picture.filled is not None:
+        whole = cv2.resize(picture.filled.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA)
+        filled = whole == _FULL
+    shown = _filled(small, mask if filled is None else mask & ~filled)
+    return RedactedPicture(shown, mask, picture.masks, {}, 1.0, redacted._DOOR, filled)  # noqa: SLF001
 
 
 def _filled(bgr: NDArray[np.uint8], mask: Mask) -> NDArray[np.uint8]:

@@ -124,6 +124,14 @@ class Recent:
             grids.append(after.grid)
         return fine(np.logical_or.reduce(grids), frame_hw) if grids else None
 
+    def people(self, at_ns: int, frame_hw: tuple[int, int], policy: Policy, after: Sample | None = None) -> Mask:
+        """Return the part of what is `held` that was masked as somebody."""
+        near = [one for one in self._held(at_ns, policy) if one.frame_hw == frame_hw]
+        if after is not None and follows(after, at_ns, frame_hw, policy):
+            near.append(after)
+        found = [one.people for one in near if one.people is not None]
+        return fine(np.logical_or.reduce(found), frame_hw) if found else np.zeros(frame_hw, np.bool_)
+
     def is_live(self, at_ns: int, policy: Policy) -> bool:
         """Tell whether a picture was searched so shortly before `at_ns` that motion and masks reach on from it."""
         return any(0 <= at_ns - one.at_ns <= policy.live_gap_s * NS_PER_S for one in self.samples)

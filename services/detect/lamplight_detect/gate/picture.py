@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
 
+import cv2
 import numpy as np
 from lamplight_kit.errors import Refuse
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ class GateClosed(Refuse):
 class RedactedPicture:
     """A picture with its masks burnt in: `bgr` [H, W, 3] read-only, `mask` [H, W], masks by kind.
 
+    Of the masked pixels those of `filled` [H, W] (None: none) show the place without people, the others are solid.
     It leaves at `scale` (at most 1) of its size: as large as it was searched for people, see `masks.leaving`.
     `boxes` holds the masks' boxes by kind, for benches on the same machine; they never leave with the picture.
     """
@@ -35,6 +37,7 @@ class RedactedPicture:
     boxes: Mapping[str, Boxes] = field(repr=False)
     scale: float
     door: InitVar[object]
+    filled: Mask | None = None
 
     def __post_init__(self, door: object) -> None:
         """Refuse to be made anywhere but in the gate."""
@@ -61,6 +64,19 @@ class RedactedPicture:
     def masked_share(self) -> float:
         """Share of the picture under masks, 0 to 1."""
         return float(self.mask.mean())
+
+    @property
+    def filled_share(self) -> float:
+        """Share of the picture that is filled, 0 to 1."""
+        return 0.0 if self.filled is None else float(self.filled.mean())
+
+    @property
+    def filled_holes(self) -> int:
+        """How many holes are filled."""
+        if self.filled is None:
+            return 0
+        count, _ = cv2.connectedComponents(self.filled.astype(np.uint8))
+        return int(count) - 1
 
     def grid(self) -> Mask:
         """Return the merged mask on a 16-pixel grid; a cell is masked where any of its pixels is."""

@@ -68,6 +68,8 @@ class Sealer:
             width_px=width,
             picture_sha256=sha256,
             masked_share=picture.masked_share,
+            filled_holes=picture.filled_holes,
+            filled_share=picture.filled_share,
         ).SerializeToString(deterministic=True)
         seal = seal_pb2.Seal(
             attestation=attestation, key_id=self._signer.key_id, signature=self._signer.sign(attestation)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from lamplight.options.v1 import options_pb2 as lamplight_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1clamplight/seal/v1/seal.proto\x12\x11lamplight.seal.v1\x1a\"lamplight/options/v1/options.proto\"\x81\x05\n\x0b\x41ttestation\x12\x1c\n\x0epolicy_version\x18\x01 \x01(\tB\x04\xa8\xd4\x18\x01\x12M\n\rmodels_sha256\x18\x02 \x03(\x0b\x32\x30.lamplight.seal.v1.Attestation.ModelsSha256EntryB\x04\xa8\xd4\x18\x01\x12H\n\nthresholds\x18\x03 \x03(\x0b\x32..lamplight.seal.v1.Attestation.ThresholdsEntryB\x04\xa8\xd4\x18\x01\x12>\n\x05masks\x18\x04 \x03(\x0b\x32).lamplight.seal.v1.Attestation.MasksEntryB\x04\xa8\xd4\x18\x01\x12\x17\n\tmask_grid\x18\x05 \x01(\x0c\x42\x04\xa8\xd4\x18\x01\x12\x17\n\tgrid_rows\x18\x06 \x01(\rB\x04\xa8\xd4\x18\x01\x12\x1a\n\x0cgrid_columns\x18\x07 \x01(\rB\x04\xa8\xd4\x18\x01\x12\x17\n\tcamera_id\x18\x08 \x01(\tB\x04\xa8\xd4\x18\x01\x12\x13\n\x05\x61t_ns\x18\t \x01(\x03\x42\x04\xa8\xd4\x18\x01\x12\x17\n\theight_px\x18\n \x01(\rB\x04\xa8\xd4\x18\x01\x12\x16\n\x08width_px\x18\x0b \x01(\rB\x04\xa8\xd4\x18\x01\x12\x1c\n\x0epicture_sha256\x18\x0c \x01(\x0c\x42\x04\xa8\xd4\x18\x01\x12\x1a\n\x0cmasked_share\x18\r \x01(\x01\x42\x04\xa8\xd4\x18\x01\x1a\x33\n\x11ModelsSha256Entry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x31\n\x0fThresholdsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a,\n\nMasksEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"P\n\x04Seal\x12\x19\n\x0b\x61ttestation\x18\x01 \x01(\x0c\x42\x04\xa8\xd4\x18\x01\x12\x14\n\x06key_id\x18\x02 \x01(\tB\x04\xa8\xd4\x18\x01\x12\x17\n\tsignature\x18\x03 \x01(\x0c\x42\x04\xa8\xd4\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1clamplight/seal/v1/seal.proto\x12\x11lamplight.seal.v1\x1a\"lamplight/options/v1/options.proto\"\xb9\x05\n\x0b\x41ttestation\x12\x1c\n\x0epolicy_version\x18\x01 \x01(\tB\x04\xa8\xd4\x18\x01\x12M\n\rmodels_sha256\x18\x02 \x03(\x0b\x32\x30.lamplight.seal.v1.Attestation.ModelsSha256EntryB\x04\xa8\xd4\x18\x01\x12H\n\nthresholds\x18\x03 \x03(\x0b\x32..lamplight.seal.v1.Attestation.ThresholdsEntryB\x04\xa8\xd4\x18\x01\x12>\n\x05masks\x18\x04 \x03(\x0b\x32).lamplight.seal.v1.Attestation.MasksEntryB\x04\xa8\xd4\x18\x01\x12\x17\n\tmask_grid\x18\x05 \x01(\x0c\x42\x04\xa8\xd4\x18\x01\x12\x17\n\tgrid_rows\x18\x06 \x01(\rB\x04\xa8\xd4\x18\x01\x12\x1a\n\x0cgrid_columns\x18\x07 \x01(\rB\x04\xa8\xd4\x18\x01\x12\x17\n\tcamera_id\x18\x08 \x01(\tB\x04\xa8\xd4\x18\x01\x12\x13\n\x05\x61t_ns\x18\t \x01(\x03\x42\x04\xa8\xd4\x18\x01\x12\x17\n\theight_px\x18\n \x01(\rB\x04\xa8\xd4\x18\x01\x12\x16\n\x08width_px\x18\x0b \x01(\rB\x04\xa8\xd4\x18\x01\x12\x1c\n\x0epicture_sha256\x18\x0c \x01(\x0c\x42\x04\xa8\xd4\x18\x01\x12\x1a\n\x0cmasked_share\x18\r \x01(\x01\x42\x04\xa8\xd4\x18\x01\x12\x1a\n\x0c\x66illed_holes\x18\x0e \x01(\rB\x04\xa8\xd4\x18\x01\x12\x1a\n\x0c\x66illed_share\x18\x0f \x01(\x01\x42\x04\xa8\xd4\x18\x01\x1a\x33\n\x11ModelsSha256Entry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x31\n\x0fThresholdsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a,\n\nMasksEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"P\n\x04Seal\x12\x19\n\x0b\x61ttestation\x18\x01 \x01(\x0c\x42\x04\xa8\xd4\x18\x01\x12\x14\n\x06key_id\x18\x02 \x01(\tB\x04\xa8\xd4\x18\x01\x12\x17\n\tsignature\x18\x03 \x01(\x0c\x42\x04\xa8\xd4\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -64,6 +64,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ATTESTATION'].fields_by_name['picture_sha256']._serialized_options = b'\250\324\030\001'
   _globals['_ATTESTATION'].fields_by_name['masked_share']._loaded_options = None
   _globals['_ATTESTATION'].fields_by_name['masked_share']._serialized_options = b'\250\324\030\001'
+  _globals['_ATTESTATION'].fields_by_name['filled_holes']._loaded_options = None
+  _globals['_ATTESTATION'].fields_by_name['filled_holes']._serialized_options = b'\250\324\030\001'
+  _globals['_ATTESTATION'].fields_by_name['filled_share']._loaded_options = None
+  _globals['_ATTESTATION'].fields_by_name['filled_share']._serialized_options = b'\250\324\030\001'
   _globals['_SEAL'].fields_by_name['attestation']._loaded_options = None
   _globals['_SEAL'].fields_by_name['attestation']._serialized_options = b'\250\324\030\001'
   _globals['_SEAL'].fields_by_name['key_id']._loaded_options = None
@@ -71,13 +75,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEAL'].fields_by_name['signature']._loaded_options = None
   _globals['_SEAL'].fields_by_name['signature']._serialized_options = b'\250\324\030\001'
   _globals['_ATTESTATION']._serialized_start=88
-  _globals['_ATTESTATION']._serialized_end=729
-  _globals['_ATTESTATION_MODELSSHA256ENTRY']._serialized_start=581
-  _globals['_ATTESTATION_MODELSSHA256ENTRY']._serialized_end=632
-  _globals['_ATTESTATION_THRESHOLDSENTRY']._serialized_start=634
-  _globals['_ATTESTATION_THRESHOLDSENTRY']._serialized_end=683
-  _globals['_ATTESTATION_MASKSENTRY']._serialized_start=685
-  _globals['_ATTESTATION_MASKSENTRY']._serialized_end=729
-  _globals['_SEAL']._serialized_start=731
-  _globals['_SEAL']._serialized_end=811
+  _globals['_ATTESTATION']._serialized_end=785
+  _globals['_ATTESTATION_MODELSSHA256ENTRY']._serialized_start=637
+  _globals['_ATTESTATION_MODELSSHA256ENTRY']._serialized_end=688
+  _globals['_ATTESTATION_THRESHOLDSENTRY']._serialized_start=690
+  _globals['_ATTESTATION_THRESHOLDSENTRY']._serialized_end=739
+  _globals['_ATTESTATION_MASKSENTRY']._serialized_start=741
+  _globals['_ATTESTATION_MASKSENTRY']._serialized_end=785
+  _globals['_SEAL']._serialized_start=787
+  _globals['_SEAL']._serialized_end=867
 # @@protoc_insertion_point(module_scope)

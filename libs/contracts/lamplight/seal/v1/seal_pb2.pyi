@@ -97,6 +97,8 @@ class Attestation(message.Message):
     WIDTH_PX_FIELD_NUMBER: builtins.int
     PICTURE_SHA256_FIELD_NUMBER: builtins.int
     MASKED_SHARE_FIELD_NUMBER: builtins.int
+    FILLED_HOLES_FIELD_NUMBER: builtins.int
+    FILLED_SHARE_FIELD_NUMBER: builtins.int
     policy_version: builtins.str
     """Version of the gate's policy."""
     mask_grid: builtins.bytes
@@ -117,6 +119,10 @@ class Attestation(message.Message):
     """sha256 of the JPEG without its seal."""
     masked_share: builtins.float
     """Share of the picture under masks, 0 to 1."""
+    filled_holes: builtins.int
+    """How many holes in the masks show the place as it was without people, learnt from other pictures; the rest is solid."""
+    filled_share: builtins.float
+    """Share of the picture that is filled so, 0 to 1; part of masked_share."""
     @builtins.property
     def models_sha256(self) -> containers.ScalarMap[builtins.str, builtins.str]:
         """sha256 of every model that ran, by role."""
@@ -145,10 +151,12 @@ class Attestation(message.Message):
         width_px: builtins.int = ...,
         picture_sha256: builtins.bytes = ...,
         masked_share: builtins.float = ...,
+        filled_holes: builtins.int = ...,
+        filled_share: builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["at_ns", b"at_ns", "camera_id", b"camera_id", "grid_columns", b"grid_columns", "grid_rows", b"grid_rows", "height_px", b"height_px", "mask_grid", b"mask_grid", "masked_share", b"masked_share", "masks", b"masks", "models_sha256", b"models_sha256", "picture_sha256", b"picture_sha256", "policy_version", b"policy_version", "thresholds", b"thresholds", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["at_ns", b"at_ns", "camera_id", b"camera_id", "filled_holes", b"filled_holes", "filled_share", b"filled_share", "grid_columns", b"grid_columns", "grid_rows", b"grid_rows", "height_px", b"height_px", "mask_grid", b"mask_grid", "masked_share", b"masked_share", "masks", b"masks", "models_sha256", b"models_sha256", "picture_sha256", b"picture_sha256", "policy_version", b"policy_version", "thresholds", b"thresholds", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
