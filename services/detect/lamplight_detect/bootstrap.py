@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import structlog
 from google.protobuf.message import Message
 from lamplight.camera.v1 import camera_pb2
 from lamplight.key.v1 import key_pb2
@@ -22,6 +23,7 @@ from lamplight_kit.kafka.settings import BusSettings
 from lamplight_kit.kafka.table import Table, Tables
 from lamplight_kit.kafka.types import TableView
 from lamplight_kit.onnx import Manifest, Session, check_golden, read_manifest
+from lamplight_kit.seal import KeyRing, SealedPicture
 from lamplight_kit.service import Component
 from lamplight_kit.store import EvidenceStore, picture_key
 
@@ -35,6 +37,7 @@ from lamplight_detect.canary import Canary, Expected, Recorder, expected
 from lamplight_detect.examine import Examiner
 from lamplight_detect.gate import Gate, Policy, Sealer
 from lamplight_detect.handler import Detector
+from lamplight_detect.keeper import Keeper
 from lamplight_detect.models.centerface import CenterFace
 from lamplight_detect.models.finder import Finder
 from lamplight_detect.models.finder import Session as ModelSession
@@ -45,6 +48,7 @@ from lamplight_detect.settings import DetectSettings, ModelSettings
 
 TOPICS = ("observations", "places", "regions", "keys", "audit")
 LOCAL_CANARY_EVERY_S = 180.0
+_log = structlog.get_logger()
 TABLES = ("cameras", "places", "situations", "keys")
 
 
@@ -115,9 +119,12 @@ def build(settings: DetectSettings) -> Sequence[Component]:
     sealer = _sealer(gate, key)
     store = EvidenceStore(settings.store_url)
     pace = Pace(settings.scene_min_s, settings.scene_max_s)
-    examiner = Examiner(gate, sealer, store, _key_of(settings.namespace), pace)
+    ring = KeyRing()
+    kept = Keeper(gate, sealer, _Shelf(store, ring), _ground_key_of(settings.namespace), _warn_of_ground)
+    examiner = Examiner(gate, sealer, store, _key_of(settings.namespace), pace, kept)
     detector = Detector(examiner, young_place_s=settings.young_place_s)
-    tables = {name: Table(name) for name in TABLES if name != "cameras"}
+    tables = {name: Table(name) for name in TABLES if name not in {"cameras", "keys"}}
+    tables["keys"] = Table("keys", lambda _replica, one: ring.add(one) if isinstance(one, key_pb2.SigningKey) else None)
     tables["cameras"] = Table(
         "cameras", lambda camera_id, camera: detector.forget(camera_id) if camera is None else None
     )
@@ -189,6 +196,29 @@ def _sealer(gate: Gate, key: SigningKey) -> Sealer:
 
 def _key_of(namespace: str) -> Callable[[int, str, int, bytes], str]:
     return lambda retention_days, camera_id, at_ns, jpeg: picture_key(namespace, retention_days, camera_id, at_ns, jpeg)
+
+
+def _ground_key_of(namespace: str) -> Callable[[int, str, str], str]:
+    """Return where a camera's ground is kept: beside its pictures, and gone as long after the last one as they are."""
+    return lambda retention_days, camera_id, light: f"{namespace}/{retention_days}d/{camera_id}/ground/{light}.jpg"
+
+
+def _warn_of_ground(camera_id: str, why: str) -> None:
+    _log.warning("ground not kept or not taken up", camera_id=camera_id, why=why)
+
+
+@dataclass(frozen=True)
+class _Shelf:
+    """The evidence store, read by the keys that the topic `keys` holds."""
+
+    store: EvidenceStore
+    ring: KeyRing
+
+    def put(self, key: str, sealed_jpeg: bytes) -> None:
+        self.store.put(key, sealed_jpeg)
+
+    def get_sealed(self, key: str) -> SealedPicture:
+        return self.store.get_sealed(key, self.ring)
 
 
 def _places_in(table: TableView) -> Callable[[str], place_pb2.Places | None]:

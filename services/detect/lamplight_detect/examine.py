@@ -16,6 +16,7 @@ from lamplight_detect.decode import Picture
 from lamplight_detect.evidence import is_due
 from lamplight_detect.gate import Gate, GateClosed, Look, Recent, Sample, Sealer, Searched, View
 from lamplight_detect.gate.plates import vehicles
+from lamplight_detect.keeper import Keeper
 from lamplight_detect.learn import learnt
 from lamplight_detect.looked import Looked
 from lamplight_detect.memory import Known
@@ -52,6 +53,7 @@ class Examiner:
     store: Store
     key_of: Callable[[int, str, int, bytes], str]
     pace: Pace = field(default_factory=Pace)
+    keeper: Keeper | None = None
 
     @property
     def releaser(self) -> Releaser:
@@ -90,7 +92,9 @@ class Examiner:
         whole = self.gate.look(view) if needed else None
         step = self._step(view, watched, known, whole, picture.stamp.seq, is_again=is_again)
         if not is_again:
-            seen = known.scene.seen(view)
+            is_new = self.keeper is not None and known.scene.light is None
+            scene = self.keeper.taken_up(known.scene, view, watched) if self.keeper and is_new else known.scene
+            seen = scene.seen(view)
             known = replace(known, scene=seen.scene, recent=replace(known.recent, unexplained=seen.unexplained))
         looked = Looked(picture, view, whole, watched, step, changed, is_again, health, wanted_zones)
         if self._was_blind(view, known):
@@ -164,6 +168,7 @@ class Examiner:
         if looked.whole is not None:
             boxes.append(vehicles(looked.whole, manifest, self.gate.policy).boxes_xyxy)
         scene, explained = learnt(self.gate, known.scene, view, recent.samples[-1], np.concatenate(boxes))
+        scene = scene if self.keeper is None else self.keeper.keep(scene, looked.watched, view.at_ns)
         things_at_ns = 0 if explained else known.things_at_ns
         return replace(known, scene=scene, has_explained=explained, things_at_ns=things_at_ns)
 

@@ -491,7 +491,7 @@ def test_a_video_is_filled_from_all_of_it(room: Room, watcher: Watcher, tmp_path
         return with_block(picture, (left, 40, left + 20, 90))
 
     class Clip:
-        rate, damaged = Fraction(10), 0
+        rate, damaged, expected = Fraction(10), 0, 0
 
         def pictures(self) -> Iterator[Shown]:
             for number in range(90):

@@ -63,6 +63,7 @@ class Scene:
     still: Still | None = None
     cut: Cut = Cut()
     learnt_ns: int = 0
+    kept_ns: int = 0
     ripe_min: int = RIPE_MIN
     learn_gap_s: float = LEARN_GAP_S
 
@@ -82,6 +83,21 @@ class Scene:
         """Whether the ground vouches for the picture: what is not before it is known to be nobody's."""
         ground = self.ground
         return ground is not None and ground.is_valid
+
+    def with_kept(self, grounds: Mapping[Light, Ground], view: View) -> Scene:
+        """Return it as `view` finds it, with grounds that were kept from before: the newest light is the view's."""
+        light = light_of(view.bgr, view.luma)
+        if light not in grounds:
+            return self
+        kept = dict(
+            [*((one, ground) for one, ground in grounds.items() if one != light), (light, grounds[light])][
+                -MOST_LIGHTS:
+            ]
+        )
+        still = Still.empty(view.luma, view.at_ns)
+        return replace(
+            self, frame_hw=view.frame_hw, light=light, grounds=kept, still=still, cut=Cut(), kept_ns=view.at_ns
+        )
 
     def backdrop(self) -> Backdrop | None:
         """Return what the camera's pictures may be filled from, None while no ground vouches for them."""
