@@ -254,14 +254,14 @@ def redacted(case: Case, pictures: Sequence[Bgr], key: SigningKey, folder: Path)
 
     gate = Gate(things, faces, UPRIGHT_ALONE)
     masks: list[Bgr] = []
-    finish = gate.finish
+    show = gate.show
 
-    def finished(*arguments: object) -> object:
-        released = finish(*arguments)  # type: ignore[arg-type] # passed on as they come
-        masks.append(released.picture.mask)
-        return released
+    def shown(*arguments: object) -> object:
+        picture = show(*arguments)  # type: ignore[arg-type] # passed on as they come
+        masks.append(picture.mask)
+        return picture
 
-    gate.finish = finished  # type: ignore[assignment,method-assign] # looks at what leaves
+    gate.show = shown  # type: ignore[assignment,method-assign] # looks at what leaves
     maker = Redactor(gate, Watching(key), lambda _: Clip(pictures, told, case.gap_s))
     result = maker.redact_video(Path("x"), folder / "out.mp4")
     assert not result.refused
