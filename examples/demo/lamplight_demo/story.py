@@ -47,7 +47,8 @@ class Tally:
         self.counts[camera_id, phase] += 1
         self.rule_ids.add(str(line.get("rule_id", "")))
         time = str(line["at"])[11:19]
-        return f"  {time} {phase:9} {line['severity']:8} {camera_id:{_WIDTH}} {line['summary']}"
+        why = f" ({line['reason']})" if phase == "updated" and line.get("reason") else ""
+        return f"  {time} {phase:9} {line['severity']:8} {camera_id:{_WIDTH}} {line['summary']}{why}"
 
     def summary(self) -> Sequence[str]:
         """Return how many alerts each camera opened and resolved, and which sorts never came."""

@@ -77,7 +77,8 @@ def alert_words(line: Mapping[str, Any]) -> str:
     """Return an alert's line for a person."""
     when = line["at"] if line["at_s"] is None else f"{line['at_s']:8.2f} s"
     picture = f"  [{line['picture']}]" if line["picture"] else ""
-    return f"{when}  {line['phase']:12} {line['severity']:8} {line['camera_id']}: {line['summary']}{picture}"
+    why = f" ({line['reason']})" if line["phase"] == "updated" and line["reason"] else ""
+    return f"{when}  {line['phase']:12} {line['severity']:8} {line['camera_id']}: {line['summary']}{why}{picture}"
 
 
 def match_words(line: Mapping[str, Any]) -> str:

@@ -163,6 +163,7 @@ def test_an_alert_live_has_no_seconds_since_a_first_picture() -> None:
     assert (line["at_s"], line["picture"], line["revision"]) == (None, "new", 2)
     assert alert_line(event, FIRST_NS)["at_s"] == 1.5
     assert "opened" in alert_words(line)
+    assert "(evidence is back)" in alert_words({**line, "phase": "updated", "reason": "evidence is back"})
 
 
 def test_a_failed_source_says_so_to_a_person() -> None:
