@@ -18,6 +18,8 @@ _HEAD = re.compile(r"[^:@]*://")
 _USER = re.compile(r"[^/?#\s]*@")
 _ENCODED_USER = re.compile(r"[^/?#\s]*:[^/?#\s]*(?=%40)")
 _KEY = re.compile(r"[?&;#]([^=&;#?\s]+)=")
+# As makers of recorders write it: rtsp://host/user=admin_password=1234_channel=1_stream=0.sdp.
+_PATH_KEY = re.compile(r"[/_]([^=&;#?/_\s]+)=")
 _WORD = re.compile(r"[a-z0-9]+")
 _SECRET_WORD = re.compile(
     r"(?:.*(?:password|passwd|passphrase|pwd|token|secret|apikey|accesskey|signature|credentials?)"
@@ -60,6 +62,11 @@ def _spans(text: str, *, whole: bool) -> Iterator[Span]:
     for match in _KEY.finditer(text):
         if _is_secret(match[1]):
             yield match.end(), len(text) if whole else _end_of_word(text, match.end())
+    begin = text.find("://")
+    if begin >= 0:  # a file's own path may well hold key=value
+        for match in _PATH_KEY.finditer(text, begin + 3):
+            if _is_secret(match[1]):
+                yield match.end(), len(text) if whole else _end_of_word(text, match.end())
 
 
 def _user(chunk: str) -> Span | None:

@@ -56,7 +56,8 @@ def test_scrubbing_twice_changes_nothing_more(text: str, whole: bool) -> None:
     "text",
     ["", "ask desk@city.example", "Purpose: ask desk@city.example", "open 7:30, mail a@b.example", "http://h/a@b.jpg",
      "clips/a@b.mp4", "rtsp://cam:554/s?channel=1&keyframes=1&user=admin", "http://[::1]:8080/x", "C:\\clips\\a.mp4",
-     "http://cam:80/x and http://cam:81/y", "see http://cam/x or mail desk@city.example", "compass=1?heading=90"],
+     "http://cam:80/x and http://cam:81/y", "see http://cam/x or mail desk@city.example", "compass=1?heading=90",
+     "archive/key=7/clip.mp4", "rtsp://h/user=admin_channel=1_stream=0.sdp"],
 )  # fmt: skip
 def test_what_holds_no_secret_passes(text: str) -> None:
     """Paths, ports, clock times and mail addresses stay as they are."""
@@ -74,6 +75,8 @@ def test_what_holds_no_secret_passes(text: str) -> None:
         ("mqtt:user:hunter2@h", "***@h"),
         ("http://h/x?a=1&password=hun&ter2 y", "http://h/x?a=1&password=*** y"),
         ("http://u:v@h/?key=a", "http://***@h/?key=***"),
+        ("rtsp://h/user=admin_password=tlJw_channel=1_stream=0.sdp", "rtsp://h/user=admin_password=***"),
+        ("see rtsp://h/password=x/1 there", "see rtsp://h/password=*** there"),
         ("http://u:v@h/?key=a@b", "http://***"),
         ("http://a/1 then http://u:p@b/2", "http://a/1 then http://***@b/2"),
     ],

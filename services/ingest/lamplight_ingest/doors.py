@@ -13,11 +13,20 @@ ALL_SCHEMES = NETWORK_SCHEMES | {"file"}
 _DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-# Where clouds keep their machines' credentials, beside the link-local 169.254.169.254: AWS over IPv6, Alibaba, Azure,
-# Oracle; and "this network" (RFC 1122, 3.2.1.3), which Linux takes for this machine.
+# Where clouds keep their machines' credentials, beside the link-local 169.254.169.254: Alibaba, Azure, Oracle; over
+# IPv6 AWS, Google, Oracle, Scaleway; and "this network" (RFC 1122, 3.2.1.3), which Linux takes for this machine.
 _NEVER = tuple(
     ipaddress.ip_network(text)
-    for text in ("0.0.0.0/8", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32", "fd00:ec2::/64")
+    for text in (
+        "0.0.0.0/8",
+        "100.100.100.200/32",
+        "168.63.129.16/32",
+        "192.0.0.192/32",
+        "fd00:ec2::/64",
+        "fd20:ce::254/128",
+        "fd00:c1::a9fe:a9fe/128",
+        "fd00:42::42/128",
+    )
 )
 # NAT64 (RFC 6052, RFC 8215), IPv4-compatible (RFC 4291, 2.5.5.1): an IPv4 address in the last 32 bits.
 _HOLDS_IPV4 = tuple(ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96"))

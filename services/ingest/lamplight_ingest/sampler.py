@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from lamplight_ingest.activity import Activity
+from lamplight_ingest.interval import Longest
 from lamplight_ingest.model import NS_PER_S
 
 SLACK = 0.1
@@ -56,7 +57,7 @@ class Sampler:
     examined_ns: int | None = None
     needs_key: bool = True
     entered: bool = False  # at the last keyframe: what came before it has not gone on
-    key_gap_s: float = 0.0
+    key_gap: Longest = field(default_factory=Longest)
     activity: Activity = field(default_factory=Activity)
     examined_level: float | None = None
 
@@ -100,7 +101,7 @@ class Sampler:
 def _counted(sampler: Sampler, at_ns: int, between_bytes: int) -> Sampler:
     before_ns = sampler.activity.key_ns
     gap_s = 0.0 if before_ns is None else max(0.0, (at_ns - before_ns) / NS_PER_S)
-    return replace(sampler, key_gap_s=gap_s, activity=sampler.activity.came(at_ns, between_bytes))
+    return replace(sampler, key_gap=sampler.key_gap.after(gap_s), activity=sampler.activity.came(at_ns, between_bytes))
 
 
 def _is_due(sampler: Sampler, at_ns: int) -> bool:
@@ -112,9 +113,12 @@ def _is_due(sampler: Sampler, at_ns: int) -> bool:
 
 
 def _is_spared(sampler: Sampler, at_ns: int) -> bool:
-    """Tell whether a picture that is due need not go: the next keyframe would still come in time."""
+    """Tell whether a picture that is due need not go: the next keyframe would still come in time.
+
+    However irregular keyframes are (scene cuts, encoders that stretch their groups): as late as any of the last ones.
+    """
     activity = sampler.activity
     if sampler.examined_ns is None or sampler.wanted_gap_s > 0 or not activity.is_quiet or activity.is_check:
         return False
-    next_s = (at_ns - sampler.examined_ns) / NS_PER_S + sampler.key_gap_s
+    next_s = (at_ns - sampler.examined_ns) / NS_PER_S + sampler.key_gap.seconds
     return 0 <= next_s <= sampler.plan.max_gap_s

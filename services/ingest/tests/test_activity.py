@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lamplight_ingest import bench_sampler
 from lamplight_ingest.activity import CHECK_EVERY, ENOUGH_CHANGED, ENOUGH_UNCHANGED, Activity, Evidence
@@ -65,6 +65,24 @@ def test_quiet_is_spared_once_it_is_proved_and_checked_on() -> None:
     assert busy.count(Choice.EXAMINE) == len(busy)
     quiet_sent = later.count(Choice.EXAMINE) - len(busy)
     assert quiet_sent >= later.count(Choice.SPARE) // CHECK_EVERY
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 7), min_size=80, max_size=160), st.integers(4, 12))
+def test_the_longest_gap_holds_however_irregular_keyframes_are(kinds: list[int], longest_s: int) -> None:
+    """An encoder that stretches its groups now and then makes nobody wait past `max_gap_s`."""
+    sampler, _ = _watched(Sampler(PLAN), 200)
+    assert sampler.activity.quiet_below is not None
+    at_ns, sent_ns = 400 * NS_PER_S, None
+    for number, kind in enumerate(kinds):
+        gap_s = longest_s if number % 40 == 0 or kind == 7 else 1 + kind % 3
+        at_ns += gap_s * NS_PER_S
+        choice, sampler = sampler.choose(at_ns, is_key=True, stands_alone=False, between_bytes=4750 * gap_s)
+        if choice is Choice.EXAMINE:
+            if sent_ns is not None:
+                assert (at_ns - sent_ns) / NS_PER_S <= PLAN.max_gap_s
+            sent_ns = at_ns
+            sampler = sampler.judged(sampler.examined_level, is_changed=False)
 
 
 def test_what_shows_nothing_is_never_believed() -> None:

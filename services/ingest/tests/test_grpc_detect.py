@@ -250,6 +250,46 @@ def test_a_detect_that_falls_silent_is_left(monkeypatch: pytest.MonkeyPatch) -> 
         until(lambda: detect.streams >= 2)
 
 
+class Frozen(Detect):
+    """Gives credit, and never reads on."""
+
+    async def StreamFrames(self, requests: AsyncIterator[Any], context: object) -> AsyncIterator[Any]:
+        """Give credit, then nothing."""
+        self.streams += 1
+        await anext(requests)
+        yield frame_pb2.StreamFramesResponse(verdict=frame_pb2.Verdict(credit=16))
+        await asyncio.sleep(60)
+
+
+def test_cameras_of_a_frozen_replica_move_to_a_living_one_and_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where their frames are so large that the stream itself takes no more."""
+    monkeypatch.setattr(grpc_detect, "SILENCE_S", 0.5)
+    picture = bytes(400_000)
+    living = Detect(credit=16)
+    with (
+        serving(Frozen()) as frozen,
+        serving(living) as other,
+        streams(frozen.address, other.address, pending_bytes=1 << 26) as (sink, told),
+    ):
+        until(lambda: sink.unready() is None)
+        until(lambda: frozen.detect.streams == 1 and living.streams == 1)
+        cameras = [f"camera-{number}" for number in range(12)]
+        answered: set[str] = set()
+
+        def all_answered() -> bool:
+            for camera in cameras:
+                seq = len(told.verdicts)
+                sink.offer(frame_pb2.Frame(camera_id=camera, epoch=1, seq=seq, is_key=True, data=picture))
+            threading.Event().wait(0.1)
+            answered.update(verdict.camera_id for verdict in told.verdicts)
+            return answered == set(cameras)
+
+        until(all_answered)
+        before = len(told.verdicts)
+        until(lambda: all_answered() and len(told.verdicts) > before + 60)
+        assert frozen.detect.streams == 1
+
+
 def test_silence_counts_from_what_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cameras that publish a picture a minute lose none to a stream that was idle before."""
     monkeypatch.setattr(grpc_detect, "SILENCE_S", 1.0)

@@ -27,10 +27,18 @@ from lamplight_ingest.pending import Pending
 from lamplight_ingest.rendezvous import choose
 
 SILENCE_S = 30.0
+DOUBTED_SILENCE_S = 5.0
+"""A replica that fell silent, and has answered nothing since, is given this long."""
+_DOUBT_S = (10.0, 60.0)
+"""A silent replica is left alone for so long, longer each time, where another one takes its cameras meanwhile."""
 REPLICAS_S = 5.0
 """How often it is asked where the replicas are."""
 _RETRY_S = (0.25, 5.0)
 _log = structlog.get_logger()
+
+
+class SilentError(ConnectionError):
+    """Detect owes answers, and says nothing."""
 
 
 class FrameEvents(Protocol):
@@ -137,6 +145,11 @@ class DetectStreams(AsyncPart):
             self._measure()
         self.drop(dropped, reason)
 
+    def has_another(self, link: Link) -> bool:
+        """Tell whether another replica is up."""
+        with self._lock:
+            return any(other.generation for other in self._links.values() if other is not link)
+
     def take(self, link: Link) -> frame_pb2.Frame | None:
         """Return the next frame for `link`."""
         with self._lock:
@@ -188,6 +201,7 @@ class Link:
         self._unanswered: deque[tuple[frame_pb2.Frame, float]] = deque()
         self._awake = asyncio.Event()
         self._heard_s = 0.0
+        self._doubts = 0
 
     def wake(self) -> None:
         """Look for frames to send."""
@@ -202,6 +216,7 @@ class Link:
                 await self._stream()
                 why: str | None = "ended by detect"
             except (grpc.RpcError, asyncio.InvalidStateError, ConnectionError, TimeoutError) as error:
+                self._doubts += isinstance(error, SilentError)
                 why = error.details() if isinstance(error, grpc.aio.AioRpcError) else str(error) or type(error).__name__
             finally:
                 was_up = self.generation > 0
@@ -209,6 +224,8 @@ class Link:
             if was_up:
                 _log.warning("detect stream broke off", address=self.address, why=why)
             pause_s = _RETRY_S[0] if time.monotonic() - began_s > _RETRY_S[1] else min(2 * pause_s, _RETRY_S[1])
+            if self._doubts and self._streams.has_another(self):
+                pause_s = min(_DOUBT_S[0] * 2.0 ** min(self._doubts - 1, 8), _DOUBT_S[1])
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries
 
     def _down(self) -> None:
@@ -227,14 +244,17 @@ class Link:
                 await self._first_credit(call)
                 writer = asyncio.create_task(self._write(upwards))
                 reader = asyncio.create_task(self._read(call))
+                # Apart from the writer, which waits for as long as a replica that is stuck takes nothing in.
+                silence = asyncio.create_task(self._watch_silence())
+                tasks = (writer, reader, silence)
                 try:
-                    done, _ = await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
+                    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                     for task in done:
                         task.result()
                 finally:
-                    for task in (writer, reader):
+                    for task in tasks:
                         task.cancel()
-                    await asyncio.gather(writer, reader, return_exceptions=True)
+                    await asyncio.gather(*tasks, return_exceptions=True)
             finally:
                 upwards.end()
                 call.cancel()
@@ -272,6 +292,7 @@ class Link:
             frame, sent_s = entry
             if (frame.camera_id, frame.epoch, frame.seq) == (verdict.camera_id, verdict.epoch, verdict.seq):
                 self._unanswered.remove(entry)
+                self._doubts = 0
                 return time.monotonic() - sent_s
         return 0.0
 
@@ -295,9 +316,14 @@ class Link:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):  # not wait_for, which loses a cancellation that comes with the event
                     await self._awake.wait()
-            if self._silent_s() > SILENCE_S:
-                message = f"{SILENCE_S:g} s without a word from detect found, an answer to a frame expected"
-                raise ConnectionError(message)
+
+    async def _watch_silence(self) -> None:
+        while True:
+            await asyncio.sleep(min(1.0, SILENCE_S / 4))
+            most_s = min(DOUBTED_SILENCE_S, SILENCE_S) if self._doubts else SILENCE_S
+            if self._silent_s() > most_s:
+                message = f"{most_s:g} s without a word from detect found, an answer to a frame expected"
+                raise SilentError(message)
 
 
 class _Upwards:
