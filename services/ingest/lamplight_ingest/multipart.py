@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 MAX_HEADER_BYTES = 8192
+REST = 20
+"""A stream is left alone for so many times the CPU time that its last bytes took, so that none has all of it."""
 _END_OF_JPEG = b"\xff\xd9"
 _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 _LENGTH = re.compile(rb"(?im)^content-length:[ \t]*(\d{1,12})[ \t]*\r?$")

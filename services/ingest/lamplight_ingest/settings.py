@@ -51,7 +51,10 @@ class IngestSettings(ServiceSettings):
         default=10.0, gt=0, le=120, description="Longest wait for a source's next byte, seconds."
     )
     http_connections_per_host: int = Field(
-        default=1, ge=1, le=64, description="Most snapshots that are asked of one host at a time."
+        default=1,
+        ge=1,
+        le=64,
+        description="Most snapshots that are asked of one host at a time; as many slow ones beside.",
     )
     stall_after_s: float = Field(
         default=15.0, ge=1, le=3600, description="A camera is stalled after this long without a picture, at the least."

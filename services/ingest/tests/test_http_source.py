@@ -272,6 +272,15 @@ def endless_headers(handler: Any) -> None:
         handler.wfile.write(b"X-%d: y\r\n" % number)
 
 
+def drip_head(handler: Any) -> None:
+    """Send a head a byte at a time, for ever."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    while True:
+        handler.wfile.write(b"y")
+        handler.wfile.flush()
+        threading.Event().wait(0.05)
+
+
 def half(handler: Any) -> None:
     """Promise more than is sent."""
     handler.send_response(200)
@@ -281,7 +290,7 @@ def half(handler: Any) -> None:
     handler.close_connection = True
 
 
-@pytest.mark.parametrize("answer", [drip, silent, endless_headers, half])
+@pytest.mark.parametrize("answer", [drip, drip_head, silent, endless_headers, half])
 def test_a_server_that_lies_costs_a_bounded_wait(answer: Callable[[Any], None]) -> None:
     """Dripping, silent, endless, cut short: away, within a few time-outs."""
     with serving(answer) as camera, pytest.raises(SourceAway):

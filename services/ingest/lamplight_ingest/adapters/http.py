@@ -61,6 +61,7 @@ class HttpSource:
                 if response.status_code == httpx.codes.OK and delimiter is not None:
                     self.transport = "http-mjpeg"
                     turn.end()
+                    self._client.endless()
                     yield from self._stream(response, delimiter)
                     return
                 url = str(response.url)
@@ -85,8 +86,8 @@ class HttpSource:
         yield from stream.pictures(text, url)
 
     def close(self) -> None:
-        """End with the next picture or time-out."""
-        self._client.closed.set()
+        """End, and whatever is waited for; the time-out bounds names and connections that are still being made."""
+        self._client.close()
 
     def _asked_to_wait_s(self, response: httpx.Response) -> float | None:
         """Return how long a busy server wants to be left alone; None where it gives a picture."""
@@ -132,6 +133,7 @@ class HttpSource:
         last = b""
         try:
             for chunk in response.iter_raw():
+                busy_s = time.thread_time()
                 received_ns = self._clock.now_ns()
                 for part in parts.feed(chunk):
                     codec, data = self._checked(part.body)
@@ -141,7 +143,7 @@ class HttpSource:
                         codec, data, is_key=True, received_ns=received_ns, source_at_ns=told_ns, same_as_before=is_same
                     )
                     last = data
-                if self._client.closed.is_set():
+                if self._client.closed.wait(multipart.REST * (time.thread_time() - busy_s)):
                     return
         except multipart.TooLarge as error:
             raise SourceRefused(self._client.said(str(error))) from None

@@ -36,6 +36,7 @@ HEADERS = {
 }
 IDLE_S = 120.0
 READ_BYTES = 64 << 10
+SLOW_S = 3.0
 _REFUSING = frozenset({400, 401, 403, 404, 405, 406, 410, 451})
 _WHOLE_TIMEOUTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -63,13 +64,59 @@ class CheckedResolver(AbstractResolver):
         """Hold nothing."""
 
 
+class TooSlow(Exception):  # noqa: N818 - named after what is the case
+    """An answer took too long while the places for slow ones are taken."""
+
+
 class Manners:
-    """Towards one host: so many requests at a time, none while it wants to be left alone."""
+    """Towards one host: so many requests at a time, none while it wants to be left alone.
+
+    A request that takes longer than `SLOW_S` moves to one of as many places for slow ones; whoever was slow begins
+    there the next time, so that the slow wait for each other and nobody else for them.
+    """
 
     def __init__(self, at_once: int) -> None:
-        """Ask `at_once` at a time."""
-        self.places = asyncio.Semaphore(at_once)
+        """Ask `at_once` at a time, and as many slow ones."""
+        self._places = asyncio.Semaphore(at_once)
+        self._slow_places = asyncio.Semaphore(at_once)
+        self._slow: set[str] = set()
         self._quiet_until_s = 0.0
+
+    @contextlib.asynccontextmanager
+    async def turn(self, who: str) -> AsyncIterator[Turn]:
+        """Have a place for a request to the address `who`; raises `TooSlow` where it has to yield."""
+        turn = Turn(self._slow_places if who in self._slow else self._places)
+        await turn.places.acquire()
+        began_s, moving = time.monotonic(), set[asyncio.Task[None]]()
+        try:
+            async with asyncio.timeout(None) as limit:
+
+                def is_slow() -> None:
+                    self._slow.add(who)
+                    moving.add(asyncio.create_task(self._move(turn, limit)))
+
+                turn.timer = asyncio.get_running_loop().call_later(SLOW_S, is_slow)
+                yield turn
+            if time.monotonic() - began_s < SLOW_S:
+                self._slow.discard(who)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            text = f"no answer within {SLOW_S:g} s while another slow one of its host is waited for; they take turns"
+            raise TooSlow(text) from None
+        finally:
+            turn.end()
+
+    async def _move(self, turn: Turn, limit: asyncio.Timeout) -> None:
+        """Move a slow request out of the others' way, or end it where the places for slow ones are taken."""
+        if turn.places is not self._places or turn.is_over:
+            return
+        if self._slow_places.locked():
+            limit.reschedule(0.0)
+            return
+        await self._slow_places.acquire()  # at once, since one is free
+        turn.places = self._slow_places
+        self._places.release()
 
     def rest(self, wait_s: float) -> None:
         """Leave the host alone for `wait_s` seconds, whichever camera it said so of."""
@@ -79,6 +126,24 @@ class Manners:
         """Wait until the host may be asked."""
         while (left_s := self._quiet_until_s - time.monotonic()) > 0:  # noqa: ASYNC110 - it may have moved on
             await asyncio.sleep(left_s)
+
+
+class Turn:
+    """A place among the requests to a host; a stream that goes on for ever gives it back early."""
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        """Be of `places`, one of which is yet to be taken."""
+        self.places = places
+        self.timer: asyncio.TimerHandle | None = None
+        self.is_over = False
+
+    def end(self) -> None:
+        """Give the place back, once."""
+        if not self.is_over:
+            self.is_over = True
+            self.places.release()
+        if self.timer is not None:
+            self.timer.cancel()
 
 
 class AsyncHosts:
@@ -137,6 +202,15 @@ class AsyncClient:
         self._known = credentials.known if credentials else ()
         login = Login(credentials.user, credentials.password) if credentials else None
         self._authenticator = Authenticator(login, lambda: secrets.token_hex(8))
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[Turn]:
+        """Have a place among the requests to the camera's host; raises `SourceAway` where it has to yield it."""
+        try:
+            async with self.manners.turn(self.address.text) as turn:
+                yield turn
+        except TooSlow as slow:
+            raise SourceAway(self.said(str(slow))) from None
 
     @contextlib.asynccontextmanager
     async def get(self, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:

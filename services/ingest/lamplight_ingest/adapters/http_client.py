@@ -11,6 +11,7 @@ import httpx
 
 from lamplight_ingest import doors as addresses
 from lamplight_ingest.adapters.http_auth import AsAsked, origin_of
+from lamplight_ingest.adapters.http_exchange import Exchange
 from lamplight_ingest.adapters.http_hosts import HttpHosts, Origin, Turn
 from lamplight_ingest.adapters.secrets import Credentials
 from lamplight_ingest.doors import Address
@@ -19,22 +20,23 @@ from lamplight_ingest.scrub import scrub
 
 MAX_REDIRECTS = 3
 _REFUSING = frozenset({400, 401, 403, 404, 405, 406, 410, 451})
-_WHOLE_BODY_TIMEOUTS = 3
+_WHOLE_TIMEOUTS = 3
 
 
 class HttpClient:
     """Asks one camera's server; every response is closed by the block that asked for it."""
 
     def __init__(self, address: Address, credentials: Credentials | None, hosts: HttpHosts) -> None:
-        """Prepare; nothing connects until `get`. A whole body may take three times the hosts' time-out."""
+        """Prepare; nothing connects until `get`. A whole answer may take three times the hosts' time-out."""
         self.address = address
         self.closed = threading.Event()
-        self.whole_s = _WHOLE_BODY_TIMEOUTS * hosts.timeout_s
+        self.whole_s = _WHOLE_TIMEOUTS * hosts.timeout_s
         self._hosts = hosts
         self._known = credentials.known if credentials else ()
         own: Origin = origin_of(httpx.URL(address.text))
         self._host = hosts.of(own)
         self._auth = AsAsked(credentials, own) if credentials else None
+        self._exchange = Exchange()
 
     @contextlib.contextmanager
     def get(
@@ -47,12 +49,17 @@ class HttpClient:
         try:
             with self._host.turn(self.whole_s, self.closed) as turn:
                 address = self.address if url is None else self._allowed(url, "leads")
+                exchange = self._begun()
                 response = self._follow(address, method, headers, body)
+                exchange.answered()
                 try:
                     yield response, turn
                 finally:
                     response.close()
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            if self._exchange.is_cut:
+                waited_s = time.monotonic() - self._exchange.began_s
+                raise SourceAway(self.said(f"no whole answer after {waited_s:.0f} s, when it was closed")) from None
             raise SourceAway(self.said(f"{type(error).__name__} {error}")) from None
 
     def may_ask(self) -> bool:
@@ -64,16 +71,22 @@ class HttpClient:
         """Leave the host alone for `wait_s` seconds."""
         self._host.rest(wait_s)
 
+    def endless(self) -> None:
+        """Let the answer that is being read go on for ever: it is a stream."""
+        self._exchange.endless()
+
+    def close(self) -> None:
+        """Ask no more, and end the wait for an answer; any thread."""
+        self.closed.set()
+        self._exchange.cut()
+
     def body(self, response: httpx.Response, max_bytes: int, what: str) -> bytes:
-        """Read a body within its bounds of bytes and time."""
-        until_s = time.monotonic() + self.whole_s
+        """Read a body within its bound of bytes, and what is left of the time for the whole answer."""
         held = bytearray()
         for chunk in response.iter_raw():  # as it comes: httpx would hold a slow body back to fill larger chunks
             held += chunk
             if len(held) > max_bytes:
                 raise SourceRefused(self.said(f"more than {max_bytes} bytes found in {what}; ask for a smaller one"))
-            if time.monotonic() > until_s or self.closed.is_set():
-                raise SourceAway(self.said(f"{what} took more than {self.whole_s:g} s"))
         return bytes(held)
 
     def said(self, reason: str) -> str:
@@ -85,10 +98,18 @@ class HttpClient:
         text = self.said(f"status {response.status_code} {response.reason_phrase} found, 200 expected")
         raise SourceRefused(text) if response.status_code in _REFUSING else SourceAway(text)
 
+    def _begun(self) -> Exchange:
+        """Begin an exchange; one that is begun as all is closed is closed too, whichever of both comes first."""
+        self._exchange = exchange = Exchange(self.whole_s)
+        if self.closed.is_set():
+            exchange.cut()
+        return exchange
+
     def _follow(self, address: Address, method: str, headers: Mapping[str, str], body: bytes | None) -> httpx.Response:
         client = self._hosts.client
         for _ in range(MAX_REDIRECTS + 1):
-            request = client.build_request(method, address.text, headers=headers, content=body)
+            about = {"exchange": self._exchange}
+            request = client.build_request(method, address.text, headers=headers, content=body, extensions=about)
             response = self._sent(request)
             if not response.has_redirect_location:
                 return response
@@ -103,7 +124,7 @@ class HttpClient:
         try:
             return client.send(request, stream=True, auth=self._auth)
         except httpx.RemoteProtocolError as error:
-            if "without sending a response" not in str(error):
+            if "without sending a response" not in str(error) or self.closed.is_set():
                 raise
             return client.send(request, stream=True, auth=self._auth)
 

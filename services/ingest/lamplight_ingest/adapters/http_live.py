@@ -59,29 +59,21 @@ class HttpLive:
 
     async def _turn(self, to: Listener) -> float | None:
         """Ask once; return how long to wait from the asking, None where it was no snapshot."""
-        places = self._client.manners.places
-        await places.acquire()
-        is_held = True
-        try:
-            async with self._client.get(self._tags) as response:
-                to.opened()
-                kind = response.headers.get("content-type", "")
-                delimiter = multipart.boundary_of(kind)
-                if response.status == _OK and delimiter is not None:
-                    self.transport = "http-mjpeg"
-                    places.release()  # a stream goes on for ever, and others have their turns
-                    is_held = False
-                    await self._stream(response, delimiter, to)
-                    return None
-                if response.status == _OK and hls.is_playlist(kind, str(response.url)):
-                    self.transport = "http-hls"
-                    return None
-                self.transport = "http-snapshot"
-                asked_to_wait_s = self._asked_to_wait_s(response)
-                picture = await self._snapshot(response) if asked_to_wait_s is None else None
-        finally:
-            if is_held:
-                places.release()
+        async with self._client.turn() as turn, self._client.get(self._tags) as response:
+            to.opened()
+            kind = response.headers.get("content-type", "")
+            delimiter = multipart.boundary_of(kind)
+            if response.status == _OK and delimiter is not None:
+                self.transport = "http-mjpeg"
+                turn.end()  # a stream goes on for ever, and others have their turns
+                await self._stream(response, delimiter, to)
+                return None
+            if response.status == _OK and hls.is_playlist(kind, str(response.url)):
+                self.transport = "http-hls"
+                return None
+            self.transport = "http-snapshot"
+            asked_to_wait_s = self._asked_to_wait_s(response)
+            picture = await self._snapshot(response) if asked_to_wait_s is None else None
         if picture is not None:
             to.took(picture)
         if asked_to_wait_s is not None:
@@ -130,6 +122,7 @@ class HttpLive:
         last = b""
         try:
             async for chunk in response.content.iter_any():
+                busy_s = time.thread_time()
                 received_ns = self._clock.now_ns()
                 for part in parts.feed(chunk):
                     codec, data = self._checked(part.body)
@@ -146,6 +139,7 @@ class HttpLive:
                         )
                     )
                     last = data
+                await asyncio.sleep(multipart.REST * (time.thread_time() - busy_s))
         except multipart.TooLarge as error:
             raise SourceRefused(self._client.said(str(error))) from None
 

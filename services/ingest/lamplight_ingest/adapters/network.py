@@ -7,13 +7,16 @@ and machines' own addresses is no camera's.
 from __future__ import annotations
 
 import ipaddress
+import math
 import socket
+import threading
 from collections.abc import Iterable
 from typing import Any
 
 import httpcore
 import httpx
 
+from lamplight_ingest.adapters.http_exchange import Exchange, ExchangeStream
 from lamplight_ingest.doors import Doors
 from lamplight_ingest.model import SourceAway, SourceRefused
 
@@ -53,6 +56,11 @@ class CheckedNetwork(httpcore.NetworkBackend):
         """Go through `doors` alone."""
         self._doors = doors
         self._plain = httpcore.SyncBackend()
+        self.of_thread = threading.local()
+
+    def exchange(self) -> Exchange:
+        """Return the exchange that this thread is at, or one without bounds."""
+        return getattr(self.of_thread, "exchange", None) or Exchange()
 
     def connect_tcp(
         self,
@@ -67,8 +75,13 @@ class CheckedNetwork(httpcore.NetworkBackend):
         for _, address in open_addresses(host, port, self._doors):
             ip, scope = str(address[0]), address[3] if len(address) == 4 else 0
             ip = f"{ip}%{scope}" if scope and "%" not in ip else ip
+            left_s = self.exchange().left_s()
+            within_s = left_s if timeout is None else min(left_s, timeout)
             try:
-                return self._plain.connect_tcp(ip, port, timeout, local_address, socket_options)
+                plain = self._plain.connect_tcp(
+                    ip, port, None if math.isinf(within_s) else within_s, local_address, socket_options
+                )
+                return ExchangeStream(plain, self.exchange)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failed = error
         raise failed or httpcore.ConnectError("no address")
@@ -80,14 +93,23 @@ class CheckedTransport(httpx.HTTPTransport):
     def __init__(self, doors: Doors, tls: Any) -> None:
         """Go through `doors` alone; check certificates by `tls`, an SSLContext."""
         super().__init__(verify=tls, trust_env=False)
+        self._network = CheckedNetwork(doors)
         # The one place that httpx leaves for a network of one's own.
         self._pool = httpcore.ConnectionPool(
             ssl_context=tls,
             max_connections=None,
             max_keepalive_connections=MAX_IDLE,
             keepalive_expiry=IDLE_S,
-            network_backend=CheckedNetwork(doors),
+            network_backend=self._network,
         )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Ask, and wait for the answer's head; the `exchange` among the request's extensions bounds all of it."""
+        self._network.of_thread.exchange = request.extensions.get("exchange")
+        try:
+            return super().handle_request(request)
+        finally:
+            self._network.of_thread.exchange = None
 
 
 MAX_IDLE = 1024

@@ -73,6 +73,10 @@ class OnvifDevice:
             raise SourceRefused(self._client.said("an ONVIF device without a video profile found, one expected"))
         return Device(profiles, self._ahead_s)
 
+    def close(self) -> None:
+        """End `describe`, which raises `SourceAway` or tells what it has; any thread."""
+        self._client.close()
+
     def _clock_ahead_s(self) -> float | None:
         try:
             told = messages.date_of(self._ask(self._address.text, messages.get_date(), is_signed=False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import Self
+from typing import Protocol, Self
 
 from lamplight.camera.v1 import camera_pb2
 from lamplight_contracts.secrets import has_secret
@@ -17,6 +17,7 @@ from lamplight_ingest.probing import Observed, Report
 
 ENOUGH_LINES = 360
 _GRACE_S = 3.0
+_DEVICE_TIMEOUTS = 3
 _SAMPLING = camera_pb2.Sampling(pictures=camera_pb2.Sampling.PICTURES_ALL, min_gap_s=1.0, max_gap_s=30.0)
 
 
@@ -57,7 +58,9 @@ def device(source: str, secret: str, sources: Sources) -> Device | None:
         text = f"source: {closed}"
         raise SourceRefused(text)
     credentials = sources.secrets.credentials(secret)
-    return OnvifDevice(address, credentials, sources.hosts, sources.clock).describe()
+    found = OnvifDevice(address, credentials, sources.hosts, sources.clock)
+    with _closed_after(found, _DEVICE_TIMEOUTS * sources.timeout_s):
+        return found.describe()
 
 
 def best(device: Device) -> Profile | None:
@@ -69,10 +72,18 @@ def best(device: Device) -> Profile | None:
     return max(usable, key=lambda profile: profile.frame_hw, default=None)
 
 
-class _closed_after(contextlib.AbstractContextManager["_closed_after"]):  # noqa: N801 - reads as a word
-    """Closes a source when its time is over, and at the end of the block."""
+class _Closing(Protocol):
+    """What can be told from another thread to end."""
 
-    def __init__(self, source: Source, most_s: float) -> None:
+    def close(self) -> None:
+        """End, whatever is waited for."""
+        ...
+
+
+class _closed_after(contextlib.AbstractContextManager["_closed_after"]):  # noqa: N801 - reads as a word
+    """Closes a source or a device when its time is over, and at the end of the block."""
+
+    def __init__(self, source: _Closing, most_s: float) -> None:
         self._source = source
         self._timer = threading.Timer(most_s, source.close)
 
