@@ -87,7 +87,10 @@ class Examiner:
             left = self.flush(known)  # the picture that waits was searched: the lens went dark after it
             return replace(left, known=closed(left.known, picture, TOO_DARK, health), changed=True, closed="")
         is_again = _is_again(picture, view, known)
-        changed = not is_again and is_changed(view.luma, known.luma)
+        is_resized = bool(known.frame_hw[0]) and known.frame_hw != view.frame_hw
+        if is_resized:
+            known = replace(known, places=places.resized(known.places, known.frame_hw, view.frame_hw))
+        changed = not is_again and (is_resized or is_changed(view.luma, known.luma))
         needed = changed or known.counted is None or bool(known.gate_closed)
         whole = self.gate.look(view) if needed else None
         step = self._step(view, watched, known, whole, picture.stamp.seq, is_again=is_again)
@@ -95,7 +98,11 @@ class Examiner:
             is_new = self.keeper is not None and known.scene.light is None
             scene = self.keeper.taken_up(known.scene, view, watched) if self.keeper and is_new else known.scene
             seen = scene.seen(view)
-            known = replace(known, scene=seen.scene, recent=replace(known.recent, unexplained=seen.unexplained))
+            known = replace(
+                known,
+                scene=seen.scene,
+                recent=replace(known.recent, unexplained=seen.unexplained, is_vouched=seen.scene.is_valid),
+            )
         looked = Looked(picture, view, whole, watched, step, changed, is_again, health, wanted_zones)
         if self._was_blind(view, known):
             recent = self._glanced(looked, known)
@@ -261,7 +268,8 @@ def closed(known: Known, picture: Picture, reason: str, health: frozenset[int] =
 def set_back(known: Known, picture: Picture) -> Known:
     """Return what is known once a camera's clock went back to `picture`: its places, and masks held as if just seen."""
     recent = known.recent.moved(picture.stamp.at_ns - known.at_ns)
-    return closed(Known(places=known.places, recent=recent), picture, TIME_WENT_BACK)
+    by_ns = picture.stamp.at_ns - known.at_ns
+    return closed(Known(places=known.places, recent=recent, scene=known.scene.moved(by_ns)), picture, TIME_WENT_BACK)
 
 
 def _gap_ns(known: Known, at_ns: int) -> int:

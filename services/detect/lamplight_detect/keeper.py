@@ -18,6 +18,7 @@ from lamplight_detect.gate import Gate, Sealer, Source, View
 
 NS_PER_S = 1_000_000_000
 KEEP_EVERY_S = 600.0
+DAY_S = 86_400.0
 
 
 class Shelf(Protocol):
@@ -73,7 +74,7 @@ class Keeper:
         view, recent = shown
         try:
             released = self.gate.release(view, self.gate.look(view), recent)
-            sealed = self.sealer.sealed(released.picture, Source(watched.camera_id, at_ns))
+            sealed = self.sealer.sealed(released.picture, Source(_name(watched, scene.lit), at_ns))
             self.shelf.put(self._key(watched, scene.lit), sealed)
         except LamplightError as error:
             self.warn(watched.camera_id, str(error))
@@ -81,10 +82,16 @@ class Keeper:
 
     def _ground(self, light: Light, scene: Scene, view: View, watched: Watched) -> Ground | None:
         picture = self.shelf.get_sealed(self._key(watched, light))
-        if picture.attestation.camera_id != watched.camera_id:
+        age_s = (view.at_ns - picture.attestation.at_ns) / NS_PER_S
+        if picture.attestation.camera_id != _name(watched, light) or not 0 <= age_s <= watched.retention_days * DAY_S:
             return None
         bgr = np.asarray(decode_still(picture.jpeg))
         return kept.ground_of(bgr, picture.attestation, view.frame_hw, view.at_ns, scene.ripe_min)
 
     def _key(self, watched: Watched, light: Light) -> str:
         return self.key_of(watched.retention_days, watched.camera_id, light.value)
+
+
+def _name(watched: Watched, light: Light) -> str:
+    """Return what a ground is sealed as: no other picture of the camera, nor one of another light, passes for it."""
+    return f"{watched.camera_id}/ground/{light.value}"

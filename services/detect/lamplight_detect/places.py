@@ -60,6 +60,23 @@ class Place:
         return self.is_open and (self.missed < MISSED or (at_ns - self.seen_ns) / NS_PER_S < HIDDEN_S)
 
 
+def resized(places: Sequence[Place], from_hw: tuple[int, int], to_hw: tuple[int, int]) -> tuple[Place, ...]:
+    """Return `places` in the pixels of a picture of another size."""
+    down, across = to_hw[0] / from_hw[0], to_hw[1] / from_hw[1]
+    return tuple(
+        replace(
+            one,
+            box_xyxy=(
+                one.box_xyxy[0] * across,
+                one.box_xyxy[1] * down,
+                one.box_xyxy[2] * across,
+                one.box_xyxy[3] * down,
+            ),
+        )
+        for one in places
+    )
+
+
 @dataclass(frozen=True)
 class Moment:
     """A distinct picture: its camera, time and sequence, from which the ids of new places are made."""

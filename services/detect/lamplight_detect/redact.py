@@ -221,7 +221,7 @@ class Redactor:
         for shown in video.pictures():
             view = View(shown.bgr, small_luma(shown.bgr), round(shown.at_s * NS_PER_S))
             seen = scene.seen(view)
-            before = replace(recent, unexplained=seen.unexplained)
+            before = replace(recent, unexplained=seen.unexplained, is_vouched=seen.scene.is_valid)
             searched = self.gate.search(view, self.gate.look(view), before)
             if waiting is not None:
                 asides.append(self.gate.set_aside(*waiting, searched.sample))

@@ -129,7 +129,7 @@ def test_a_video_is_masked_one_picture_before_somebody_is_found(room: Room, tmp_
 
     def late(picture: np.ndarray, at_least: float) -> object:
         looks[0] += picture.shape[:2] == room.things.whole_hw
-        room.things.said = [("person", box, 0.5)] if looks[0] >= 5 else []  # the first is looked at mirrored too
+        room.things.said = [("person", box, 0.5)] if looks[0] >= 7 else []  # each is looked at mirrored too
         return find(picture, at_least)
 
     class Still:

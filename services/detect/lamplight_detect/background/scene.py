@@ -25,6 +25,8 @@ CUT_PICTURES = 5
 """A cut that lasts so long and for so many pictures is another scene: its ground starts anew."""
 LEARN_GAP_S = 1.9
 """A ground learns from pictures at least so far apart: nearer ones tell it little and cost as much."""
+WATCHED_GAP_S = 35.0
+"""Longer gaps between pictures were not watched: an unchanged camera's pictures are up to 30 s apart."""
 CLEAR_PX = 2
 """Pixels of the small copy around a mask that are not learnt: each holds something of its neighbours."""
 
@@ -64,6 +66,7 @@ class Scene:
     cut: Cut = Cut()
     learnt_ns: int = 0
     kept_ns: int = 0
+    seen_ns: int = 0
     ripe_min: int = RIPE_MIN
     learn_gap_s: float = LEARN_GAP_S
 
@@ -87,16 +90,31 @@ class Scene:
     def with_kept(self, grounds: Mapping[Light, Ground], view: View) -> Scene:
         """Return it as `view` finds it, with grounds that were kept from before: the newest light is the view's."""
         light = light_of(view.bgr, view.luma)
-        if light not in grounds:
+        if light not in grounds or grounds[light].known.shape != view.luma.shape:
             return self
         kept = dict(
             [*((one, ground) for one, ground in grounds.items() if one != light), (light, grounds[light])][
                 -MOST_LIGHTS:
             ]
         )
-        still = Still.empty(view.luma, view.at_ns)
+        # Where people were found often nothing is known: whoever sat there masked before must not be shown now.
+        still = Still.empty(view.luma, view.at_ns).held(~in_cells(grounds[light].known))
         return replace(
             self, frame_hw=view.frame_hw, light=light, grounds=kept, still=still, cut=Cut(), kept_ns=view.at_ns
+        )
+
+    def moved(self, by_ns: int) -> Scene:
+        """Return it on a clock that was set by `by_ns`."""
+        grounds = {light: replace(one, began_ns=one.began_ns + by_ns) for light, one in self.grounds.items()}
+        still = None if self.still is None else self.still.moved(by_ns)
+        return replace(
+            self,
+            grounds=grounds,
+            still=still,
+            cut=Cut(),
+            learnt_ns=self.learnt_ns + by_ns,
+            kept_ns=self.kept_ns + by_ns,
+            seen_ns=self.seen_ns + by_ns,
         )
 
     def backdrop(self) -> Backdrop | None:
@@ -106,7 +124,7 @@ class Scene:
 
     def seen(self, view: View) -> Seen:
         """Return what of `view` is unexplained, before it is searched."""
-        scene = self._fitting(view)
+        scene = self.after_gap(view.at_ns).fitting(view)
         ground, still = scene.grounds[scene.lit], scene.stood
         before = ground.before(view.luma)
         known_px = int(ground.known.sum())
@@ -124,6 +142,9 @@ class Scene:
         people = small_of(found, view.frame_hw, small_hw)
         scene = replace(self, still=self.stood.after(view.luma, in_cells(people), view.at_ns))
         ground = scene.ground
+        unknown = in_cells(np.ones(small_hw, np.bool_)) if ground is None else ~in_cells(ground.known)
+        if self.ripe_min:  # a file has no minute to wait
+            scene = replace(scene, still=scene.stood.held(in_cells(people) & unknown))
         if ground is None or 0 <= view.at_ns - self.learnt_ns < self.learn_gap_s * NS_PER_S:
             return scene
         masked = small_of(sample.grid, view.frame_hw, small_hw) | painted_small(standing, view.frame_hw, small_hw)
@@ -160,18 +181,30 @@ class Scene:
             raise ValueError(message)
         return self.still
 
-    def _fitting(self, view: View) -> Scene:
+    def fitting(self, view: View) -> Scene:
         """Return it in the light of `view`, started anew where the picture's size is another."""
         light = light_of(view.bgr, view.luma, self.light)
         scene = self
         if self.frame_hw != view.frame_hw or self.still is None or self.still.luma.shape != view.luma.shape:
-            still = Still.empty(view.luma, view.at_ns)
+            empty = Still.empty(view.luma, view.at_ns)
+            still = empty if self.still is None else self.still.resized(view.luma, view.at_ns)
             scene = replace(self, frame_hw=view.frame_hw, light=light, grounds={}, still=still, cut=Cut())
         if light != scene.light and scene.light is not None:
             scene = replace(scene, light=light, still=scene.stood.lost(), cut=Cut())
         if light not in scene.grounds:
             return replace(scene, light=light).renewed(view)
         return scene
+
+    def after_gap(self, at_ns: int) -> Scene:
+        """Return it at `at_ns`; what passed unseen, beyond WATCHED_GAP_S, counts neither as watched nor as calm."""
+        unseen_ns = at_ns - self.seen_ns - int(WATCHED_GAP_S * NS_PER_S)
+        gone = self.seen_ns > 0 and unseen_ns > 0 and self.ripe_min > 0
+        scene = (
+            replace(self.moved(unseen_ns), cut=self.cut, learnt_ns=self.learnt_ns, kept_ns=self.kept_ns)
+            if gone
+            else self
+        )
+        return replace(scene, seen_ns=at_ns)
 
     def renewed(self, view: View) -> Scene:
         """Return it with an empty ground in the light that is."""

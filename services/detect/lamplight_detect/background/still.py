@@ -64,7 +64,8 @@ class Still:
         """
         cells = in_cells(_solid(before_ground))
         if not is_valid:
-            cells = _touching(cells, self.unexplained | self.people)
+            seeds = self.unexplained | self.people
+            cells = _touching(cells, seeds) | (cells & seeds)
         carried = self.carried & ~in_cells(known)
         return replace(self, unexplained=cells | carried, carried=carried)
 
@@ -88,6 +89,23 @@ class Still:
     def in_vain(self, patch: Patch, at_ns: int) -> Still:
         """Return it with a patch in which somebody may be: it stays masked."""
         return replace(self, looked_ns=np.where(patch.cells, at_ns, self.looked_ns))
+
+    def resized(self, luma: Luma, at_ns: int) -> Still:
+        """Return it for pictures of another size: what was unexplained stays so where it lies in them."""
+        fresh = Still.empty(luma, at_ns)
+        shape = fresh.unexplained.shape
+        cells = cv2.resize(self.unexplained.astype(np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR) > 0
+        return replace(fresh, unexplained=cells, carried=cells)
+
+    def moved(self, by_ns: int) -> Still:
+        """Return it on a clock that was set by `by_ns`."""
+        return replace(
+            self, calm_ns=self.calm_ns + by_ns, looked_ns=np.where(self.looked_ns, self.looked_ns + by_ns, 0)
+        )
+
+    def held(self, cells: Mask) -> Still:
+        """Return it with the `cells` of somebody whom no ground can be compared with: unexplained until looked into."""
+        return replace(self, unexplained=self.unexplained | cells, carried=self.carried | cells)
 
     def lost(self) -> Still:
         """Return it with the ground lost: what was unexplained stays so until it is looked into."""

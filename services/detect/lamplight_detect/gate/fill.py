@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 from lamplight_detect.detections import Boxes
 from lamplight_detect.gate.closeup import is_anyone, is_at
+from lamplight_detect.gate.masks import painted
 from lamplight_detect.gate.motion import Mask
 from lamplight_detect.gate.picture import GateClosed
+from lamplight_detect.gate.plates import bands
+from lamplight_detect.gate.policy import Policy
 from lamplight_detect.models.finder import Finder, believable
 
 SNAP_PX = 32
@@ -43,11 +46,18 @@ class Backdrop:
         return self.looked[key]
 
 
-def filled(things: Finder, redacted: NDArray[np.uint8], holes: Mask, backdrop: Backdrop, at_least: float) -> Mask:
+def filled(
+    things: Finder,
+    redacted: NDArray[np.uint8],
+    holes: Mask,
+    backdrop: Backdrop,
+    at_least: float,
+    policy: Policy,
+) -> Mask:
     """Return which pixels of `holes` [H, W] may be filled from `backdrop` in `redacted` [H, W, 3].
 
     The filled picture is searched again, and what fills each hole looked into in four turns and at two scales: where
-    anybody may be, from score `at_least` on, the hole stays solid.
+    anybody may be, from score `at_least` on, or a vehicle's plate, the hole stays solid.
     """
     hw = redacted.shape[0], redacted.shape[1]
     if backdrop.may.shape != hw or backdrop.bgr.shape != redacted.shape:
@@ -59,9 +69,11 @@ def filled(things: Finder, redacted: NDArray[np.uint8], holes: Mask, backdrop: B
         shown[part] = backdrop.bgr[part]
     stands = np.zeros(hw, np.bool_)
     if parts:
-        people = believable(things.find(shown, at_least), hw).of(things.manifest.indices(Kind.PERSON))
+        found = believable(things.find(shown, at_least), hw)
+        people = found.of(things.manifest.indices(Kind.PERSON))
+        plates = painted(hw, bands(found, things.manifest, hw, policy))
         for part, box in parts:
-            if not is_at(people, box) and not backdrop.is_anyone(things, box, at_least):
+            if not (part & plates).any() and not is_at(people, box) and not backdrop.is_anyone(things, box, at_least):
                 stands |= part
     return stands
 

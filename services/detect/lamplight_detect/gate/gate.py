@@ -182,7 +182,7 @@ class Gate:
         turns = voted(recent.turns, {0: whole} | {one.pose.turns: one.things for one in glimpsed}, manifest)
         turned = [self._turned(view, one, turns, most_tiles) for one in glimpsed]
         poses = [upright, *(self._searched(view, pose, most_tiles) for pose in proportioned(hw)), *turned]
-        is_alone = recent.held(view.at_ns, hw, policy) is None
+        is_alone = recent.held(view.at_ns, hw, policy) is None or not recent.is_vouched
         if is_alone:
             poses.append(self._second(view))
         boxes = {
@@ -234,7 +234,9 @@ class Gate:
             return burnt(bgr, masks)
         score = self.policy.whole_score
         return burnt(
-            bgr, masks, lambda shown, holes: (backdrop.bgr, filled(self.things, shown, holes, backdrop, score))
+            bgr,
+            masks,
+            lambda shown, holes: (backdrop.bgr, filled(self.things, shown, holes, backdrop, score, self.policy)),
         )
 
     def _boxes_twice(self, searched: Searched) -> Mapping[str, Boxes]:

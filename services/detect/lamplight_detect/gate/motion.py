@@ -96,12 +96,14 @@ def follows(after: Sample, at_ns: int, frame_hw: tuple[int, int], policy: Policy
 class Recent:
     """The last pictures of a live camera, newest last: kept in memory only, for the longest hold.
 
-    `unexplained` [h, w] is what has moved in and stays, in the small copy of the picture that is about to be searched.
+    `unexplained` [h, w] is what has moved in and stays, in the small copy of the picture that is about to be searched;
+    `is_vouched`: a ground vouches for that picture, so that one search is enough beside what is held.
     """
 
     samples: tuple[Sample, ...] = field(default=())
     turns: Turns = field(default=Turns())
     unexplained: Mask | None = field(default=None, repr=False)
+    is_vouched: bool = False
 
     def with_sample(self, sample: Sample, policy: Policy) -> Recent:
         """Return it with `sample`, without what no hold reaches any more."""
