@@ -20,6 +20,7 @@ AWAY_FIRST_S, AWAY_MOST_S = 1.0, 30.0
 REFUSED_FIRST_S, REFUSED_MOST_S = 10.0, 300.0
 PICTURES_COME = "pictures come"
 _BUT = ", but detect "
+_TURN = "; waits its turn, since many are being reached"
 STEADY_S = 30.0
 """A camera that was live for this long is forgiven its earlier failures."""
 
@@ -47,7 +48,8 @@ class Life:
     """Where a camera stands: its state since when and why; `heard_s` is the last sign of it on the counting clock.
 
     `failures` counts those of the latest kind alone, away or refused (`was_refusal`): an outage is no reason to ask
-    less often a camera that then says no once.
+    less often a camera that then says no once. `queued`: ingest itself has not let it be asked yet, so that no silence
+    counts.
     """
 
     state: State
@@ -58,6 +60,7 @@ class Life:
     failures: int = 0
     was_refusal: bool = False
     over: bool = False
+    queued: bool = False
 
     @property
     def is_steady(self) -> bool:
@@ -68,6 +71,16 @@ class Life:
 def begin(now: Moment) -> Life:
     """Return the life of a camera that is about to be reached for the first time."""
     return Life(State.CONNECTING, now.at_ns, "being reached", now.monotonic_s)
+
+
+def queued(life: Life, _: Moment) -> Life:
+    """The camera is to be asked as soon as its turn has come."""
+    return replace(life, queued=True)
+
+
+def admitted(life: Life, now: Moment) -> Life:
+    """The camera's turn has come; its silence counts from now on."""
+    return replace(life, queued=False, heard_s=now.monotonic_s, reason=life.reason.removesuffix(_TURN))
 
 
 def opened(life: Life, now: Moment) -> Life:
@@ -105,8 +118,11 @@ def judged(life: Life, refused_because: str) -> Life:
 def waited(life: Life, now: Moment, patience_s: float, hint: Callable[[], str] = str) -> Life:
     """Time has passed: a live or answering camera that gave no picture for `patience_s` is stalled.
 
-    `hint` says what came instead; empty: nothing.
+    One that waits its turn says so, and is not. `hint` says what came instead; empty: nothing.
     """
+    if life.queued:
+        says_so = life.state is not State.CONNECTING or life.reason.endswith(_TURN)
+        return life if says_so else replace(life, reason=life.reason + _TURN)
     silent_s = now.monotonic_s - life.heard_s
     if life.state not in (State.LIVE, State.CONNECTING) or silent_s < patience_s or life.over:
         return life
@@ -130,6 +146,7 @@ def failed(life: Life, now: Moment, as_state: State, *, reason: str) -> Life:
         heard_s=now.monotonic_s,
         failures=count,
         was_refusal=is_refusal,
+        queued=False,
     )
 
 

@@ -9,6 +9,9 @@ from lamplight_kit.clock import Clock
 
 from lamplight_ingest.gate import Bounds, Gate
 
+ASIDE_AFTER_S = 1.0
+"""Who has held a place for so long stands aside: what is slow is the server, and waiting for it costs nothing."""
+
 
 class Places:
     """Hands out places for reaching sources, as `Gate` says."""
@@ -20,6 +23,8 @@ class Places:
         self._numbers = itertools.count()
         self._futures: dict[int, asyncio.Future[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._aside_s: dict[int, float] = {}  # who stands aside when, by the loop's time, in that order
+        self._sweeper: asyncio.TimerHandle | None = None
 
     @property
     def waiting(self) -> int:
@@ -39,11 +44,36 @@ class Places:
             raise
         finally:
             self._futures.pop(number, None)
+        self._aside_s[number] = asyncio.get_running_loop().time() + ASIDE_AFTER_S
+        self._sweep_later()
         return Place(self, number)
+
+    def answered(self, number: int) -> None:
+        """The source has answered whoever holds a place."""
+        self._gate.answered(number, self._clock.monotonic_s())
+
+    def failed(self, number: int) -> None:
+        """The source cannot be reached by whoever holds a place."""
+        self._gate.failed(number, self._clock.monotonic_s())
 
     def leave(self, number: int) -> None:
         """Give a place back, or wait for it no more."""
+        self._aside_s.pop(number, None)
         self._gate.leave(number)
+        self._admit()
+
+    def _sweep_later(self) -> None:
+        """Look again when the first is due: one timer for all, since most have left long before."""
+        if self._sweeper is None and self._aside_s:
+            self._sweeper = asyncio.get_running_loop().call_at(next(iter(self._aside_s.values())), self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        now_s = asyncio.get_running_loop().time()
+        for number in [each for each, at_s in self._aside_s.items() if at_s <= now_s]:
+            del self._aside_s[number]
+            self._gate.stand_aside(number)
+        self._sweep_later()
         self._admit()
 
     def _admit(self) -> None:
@@ -69,6 +99,18 @@ class Place:
         """Hold place `number`."""
         self._places: Places | None = places
         self._number = number
+
+    def answered(self) -> None:
+        """Give it back: the source has answered."""
+        if self._places is not None:
+            self._places.answered(self._number)
+        self.leave()
+
+    def failed(self) -> None:
+        """Give it back: the source cannot be reached, or says nothing."""
+        if self._places is not None:
+            self._places.failed(self._number)
+        self.leave()
 
     def leave(self) -> None:
         """Give it back."""

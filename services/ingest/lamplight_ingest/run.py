@@ -24,7 +24,7 @@ from lamplight_ingest import life as lives
 from lamplight_ingest import metrics
 from lamplight_ingest.gate import WEARY_AFTER
 from lamplight_ingest.life import Life
-from lamplight_ingest.model import LiveSource, Picture, SourceError
+from lamplight_ingest.model import LiveSource, Picture, SourceError, SourceRefused
 from lamplight_ingest.places import Place
 from lamplight_ingest.plan import plan_of
 from lamplight_ingest.runtime import Runtime
@@ -102,7 +102,7 @@ class CameraRun:
     def opened(self) -> None:
         """The source has answered."""
         self.watch.opened()
-        self._around.runtime.call(self._leave)
+        self._around.runtime.call(self._answered)
 
     def took(self, picture: Picture) -> None:
         """A picture has come."""
@@ -190,6 +190,8 @@ class CameraRun:
         try:
             await self._once()
         except SourceError as error:
+            if self._place is not None and not isinstance(error, SourceRefused):
+                self._place.failed()
             self.watch.failed(error)
         except Exception as error:  # noqa: BLE001 - a camera costs only itself: this ends one try, no worker
             metrics.FAULTS.labels(self._around.worker).inc()
@@ -203,11 +205,18 @@ class CameraRun:
         server = server_of(self.camera.source)
         if server:
             is_weary = self.life.failures >= WEARY_AFTER
+            self.watch.queued()
             self._place = await self._around.runtime.places.enter(server, is_weary=is_weary)
+            self.watch.admitted()
         source = self._around.make_source(self.camera)
         self.watch.asks(source)
         await source.watch(self)
         self.watch.finished()
+
+    def _answered(self) -> None:
+        if self._place is not None:
+            self._place.answered()
+            self._place = None
 
     def _leave(self) -> None:
         if self._place is not None:

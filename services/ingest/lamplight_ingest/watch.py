@@ -117,6 +117,14 @@ class Watch:
         """Pictures are asked of `source` from now on."""
         self._source = source
 
+    def queued(self) -> None:
+        """The source is not asked before others have had their turns."""
+        self._turn(lives.queued)
+
+    def admitted(self) -> None:
+        """The source may be asked from now on."""
+        self._turn(lives.admitted)
+
     def opened(self) -> None:
         """The source has answered."""
         self._turn(lives.opened)

@@ -36,6 +36,8 @@ EVENTS: dict[str, Event] = {
     "waited": waited,
     "away": away,
     "refused": refused,
+    "queued": lives.queued,
+    "admitted": lives.admitted,
 }
 
 
@@ -68,7 +70,7 @@ def test_every_story_makes_sense(steps: list[tuple[float, str]]) -> None:
             assert life.state is State.LIVE
         if name in ("away", "refused"):
             assert life.state is not State.LIVE
-        if life.state is State.LIVE:
+        if life.state is State.LIVE and not life.queued:
             assert EVENTS["waited"](life, moment(life.heard_s + PATIENCE_S + 1e-6)).state is State.STALLED
         assert life.reason
 
@@ -89,6 +91,10 @@ def test_every_story_makes_sense(steps: list[tuple[float, str]]) -> None:
         ([(1, "refused"), (2, "away")], State.GONE),
         ([(1, "pictured"), (2, "refused")], State.REFUSED),
         ([(1, "refused"), (12, "opened"), (13, "pictured")], State.LIVE),
+        ([(1, "queued"), (300, "waited")], State.CONNECTING),
+        ([(1, "queued"), (300, "admitted"), (305, "waited")], State.CONNECTING),
+        ([(1, "queued"), (300, "admitted"), (311, "waited")], State.STALLED),
+        ([(1, "away"), (2, "queued"), (300, "waited")], State.GONE),
     ],
 )
 def test_states(story: list[tuple[float, str]], state: State) -> None:
@@ -102,6 +108,13 @@ def test_a_lost_camera_is_first_tried_again() -> None:
     assert flapping.state is State.GONE
     steady = after((1, "pictured"), (2, "away"), (3, "pictured"), (40, "pictured"), (41, "away"))
     assert (steady.state, steady.failures) == (State.CONNECTING, 1)
+
+
+def test_who_waits_its_turn_says_so_once_and_no_longer() -> None:
+    """Beside why the camera was lost, if it was."""
+    lost = after((1, "pictured"), (2, "away"), (3, "queued"), (4, "waited"), (5, "waited"))
+    assert lost.reason == "away; waits its turn, since many are being reached"
+    assert lives.admitted(lost, moment(6)).reason == "away"
 
 
 def test_an_ended_life_is_over() -> None:

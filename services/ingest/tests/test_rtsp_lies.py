@@ -15,6 +15,7 @@ from lamplight_ingest.adapters.pace import RealTime
 from lamplight_ingest.adapters.secrets import Secrets
 from lamplight_ingest.adapters.sources import Sources
 from lamplight_ingest.doors import Doors
+from lamplight_ingest.gate import Bounds
 from lamplight_ingest.life import State
 from lamplight_ingest.run import Around, CameraRun
 from lamplight_ingest.runtime import Runtime
@@ -31,12 +32,12 @@ CLOCK = SystemClock()
 class Cameras:
     """A worker's cameras without a bus; keeps the states that each went through."""
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds | None = None, timeout_s: float = 1.0) -> None:
         """Watch nothing yet."""
-        self.runtime = Runtime(CLOCK)
+        self.runtime = Runtime(CLOCK, bounds)
         self.runtime.start()
         sources = Sources(
-            Doors(allow_loopback=True), Secrets(None, {}), CLOCK, lambda: RealTime(CLOCK), 1.0, PICTURE_BYTES
+            Doors(allow_loopback=True), Secrets(None, {}), CLOCK, lambda: RealTime(CLOCK), timeout_s, PICTURE_BYTES
         )
         self.around = Around(sources.live, self, CLOCK, "worker", 1.0, self.runtime)
         self.states: dict[str, list[tuple[State, str]]] = {}
@@ -47,10 +48,10 @@ class Cameras:
         """Take a frame."""
         self.frames.setdefault(frame.camera_id, []).append(frame)
 
-    def watch(self, name: str, port: int) -> None:
+    def watch(self, name: str, port: int, host: str = "127.0.0.1") -> None:
         """Watch one more."""
         sampling = camera_pb2.Sampling(min_gap_s=0.01, max_gap_s=30)
-        camera = camera_pb2.Camera(id=name, source=f"rtsp://127.0.0.1:{port}/live", sampling=sampling)
+        camera = camera_pb2.Camera(id=name, source=f"rtsp://{host}:{port}/live", sampling=sampling)
         self.runs.append(CameraRun(camera, 1, self.around, self._turned))
         self.runs[-1].start()
 

@@ -26,8 +26,8 @@ RECEIVE_BUFFER_BYTES = 256 << 10
 """What the kernel may hold between two reads; the system's own bound (net.core.rmem_max) may be lower."""
 TALK_BYTES = 16 << 10
 UNSENT_BYTES = 64 << 10
-LOOK_S = 0.25
-TALKS_AT_ONCE = 64
+LOOK_S, LONGEST_LOOK_S = 0.25, 2.0
+"""Who waits for an answer looks at the time ever less often: thousands may wait."""
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -143,16 +143,16 @@ class Dialer:
         with contextlib.ExitStack() as not_settled:
             connection = await self._connected(client.target)
             not_settled.callback(connection.close)  # does nothing once TLS has taken it over
-            async with self._talks:
-                link = Link(await self._secured(connection, client.target), client)
-                not_settled.callback(lambda: link.close(self.clock.monotonic_s()))
-                last = await self._settled(link)
+            link = Link(await self._secured(connection, client.target), client)
+            not_settled.callback(lambda: link.close(self.clock.monotonic_s()))
+            last = await self._settled(link)
             not_settled.pop_all()
             return link, last
 
     async def _settled(self, link: Link) -> Playing | Moved | Failed:
         buffer = ReadBuffer(TALK_BYTES)
         link.client.begin(self.clock.monotonic_s())
+        look_s = LOOK_S
         while True:
             link.write()
             events = link.client.take_events()
@@ -160,9 +160,12 @@ class Dialer:
                 if isinstance(event, Playing | Moved | Failed):
                     link.early = events[index + 1 :]
                     return event
-            if not link.read(buffer, self.clock.monotonic_s()):
+            if link.read(buffer, self.clock.monotonic_s()):
+                look_s = LOOK_S
+            else:
                 with contextlib.suppress(TimeoutError):
-                    await _ready(link.fileno(), LOOK_S)
+                    await _ready(link.fileno(), look_s)
+                look_s = min(2 * look_s, LONGEST_LOOK_S)
             link.client.tick(self.clock.monotonic_s())
             if 2 * link.held_bytes > len(buffer.bytes):
                 buffer = ReadBuffer(2 * len(buffer.bytes))
@@ -195,8 +198,7 @@ class Dialer:
         where = f"rtsp server {target.host}:{target.port}"
         secured = self._tls.wrap_socket(connection, server_hostname=target.host, do_handshake_on_connect=False)
         try:
-            async with asyncio.timeout(self.timeout_s):
-                await _shaken(secured)
+            await self._shaken(secured)
         except ssl.SSLCertVerificationError as error:
             secured.close()
             why = f"its certificate is not trusted ({error.verify_message})"
@@ -221,10 +223,31 @@ class Dialer:
             return open_addresses(target.host, target.port, self.doors)
         return await asyncio.to_thread(open_addresses, target.host, target.port, self.doors)
 
+    async def _shaken(self, connection: ssl.SSLSocket) -> None:
+        """Shake hands; raises `TimeoutError` where the server is silent for `timeout_s` in all.
+
+        One step of all handshakes is taken a turn of the loop, and waiting for that turn is not the server's silence.
+        """
+        left_s = self.timeout_s
+        while True:
+            async with self._steps:
+                wants_room = False
+                try:
+                    connection.do_handshake()
+                except ssl.SSLWantReadError:
+                    pass
+                except ssl.SSLWantWriteError:
+                    wants_room = True
+                else:
+                    return
+            began_s = self.clock.monotonic_s()
+            await _ready(connection.fileno(), max(0.0, left_s), writing=wants_room)
+            left_s -= self.clock.monotonic_s() - began_s
+
     @cached_property
-    def _talks(self) -> asyncio.Semaphore:
-        """Who may be setting up a session, which costs both sides work; those that only connect cost nothing."""
-        return asyncio.Semaphore(TALKS_AT_ONCE)
+    def _steps(self) -> asyncio.Lock:
+        """Held by whoever computes a step of a handshake, never while waiting: it goes round in order of asking."""
+        return asyncio.Lock()
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -232,19 +255,6 @@ class Dialer:
 
     def _why_not(self, target: Target) -> str | None:
         return self.doors.why_closed(Address(target.scheme, target.url, target.host, target.port))
-
-
-async def _shaken(connection: ssl.SSLSocket) -> None:
-    """Shake hands."""
-    while True:
-        try:
-            connection.do_handshake()
-        except ssl.SSLWantReadError:
-            await _ready(connection.fileno(), None)
-        except ssl.SSLWantWriteError:
-            await _ready(connection.fileno(), None, writing=True)
-        else:
-            return
 
 
 async def _ready(descriptor: int, timeout_s: float | None, *, writing: bool = False) -> None:
