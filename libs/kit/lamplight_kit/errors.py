@@ -52,7 +52,8 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}: " if self.file else ""
-        return f"{where}{self.path}: {self.value!r} found, {self.expected} expected; {self.cure}"
+        what = f"{self.path}: " if self.path else ""
+        return f"{where}{what}{self.value!r} found, {self.expected} expected; {self.cure}"
 
 
 class BadInput(LamplightError):  # noqa: N818 - what the user gave, not a fault of ours

@@ -312,3 +312,11 @@ def test_a_mistake_in_a_situation_is_named(
     with pytest.raises(BadInput) as caught:
         read_situations(tmp_path)
     assert any(value in problem.value and problem.file for problem in caught.value.problems)
+
+
+def test_a_file_that_is_not_there_is_named_once(tmp_path: Path) -> None:
+    """What concerns the whole file has no field before it."""
+    with pytest.raises(BadInput) as raised:
+        read_rules(tmp_path / "none.yaml")
+    assert ": :" not in str(raised.value)
+    assert str(tmp_path / "none.yaml") in str(raised.value)

@@ -30,6 +30,8 @@ def apply(path: Path, data: Path, *, as_json: bool) -> None:
             say_json({"kind": "rule", "id": rule.id, "version": rule.version, "applied": True})
         else:
             say(f"{rule.id}: applied, version {rule.version}")
+    if not rules:
+        warn(f"{path}: no rules in it, nothing was changed")
     for warning in warnings:
         warn(warning)
 
