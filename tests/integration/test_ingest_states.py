@@ -79,9 +79,8 @@ def test_what_befalls_a_camera_is_told_in_time_and_to_rules(start: Start, seen: 
         assert seen.changes("dies")[-4:] == ["live", "connecting", "gone", "live"]
         assert seen.changes("freezes")[-3:] == ["live", "stalled", "live"]
         assert seen.changes("babbles")[-3:] == ["live", "stalled", "live"]
+        phases = alerts(cameras, seen)
 
-    # The actors have gone since: what is told after the resolving is of their end.
-    phases = {name: told[:2] for name, told in alerts(cameras, seen).items()}
     stays = {"is-locked", "is-lost"}
     assert phases == {name: ["opened"] if name in stays else ["opened", "resolved"] for name in ACTS}
 

@@ -14,13 +14,12 @@ SIDE = 4
 
 def small_of(grid: Mask, frame_hw: tuple[int, int], small_hw: tuple[int, int]) -> Mask:
     """Return the 8-pixel `grid` of a picture of `frame_hw` on its small copy; a pixel is masked where any part is."""
-    found = np.zeros(small_hw, np.bool_)
-    rows, columns = (_spans(full, small) for full, small in zip(frame_hw, small_hw, strict=True))
-    for row in rows:
-        for column in columns:
-            part: Mask = grid[row[:, None], column[None, :]]
-            np.logical_or(found, part, out=found)
-    return found
+    if not grid.any():
+        return np.zeros(small_hw, np.bool_)
+    top, bottom = _spans(frame_hw[0], small_hw[0])
+    left, right = _spans(frame_hw[1], small_hw[1])
+    rows = grid.take(top, axis=0) | grid.take(bottom, axis=0)
+    return rows.take(left, axis=1) | rows.take(right, axis=1)
 
 
 def painted_small(boxes_xyxy: Boxes, frame_hw: tuple[int, int], small_hw: tuple[int, int]) -> Mask:
@@ -36,18 +35,29 @@ def painted_small(boxes_xyxy: Boxes, frame_hw: tuple[int, int], small_hw: tuple[
 
 
 def widened(mask: Mask, by: int) -> Mask:
-    """Return `mask` grown by `by` pixels each way."""
+    """Return `mask` grown by `by` pixels, or cells, each way."""
     side = 2 * by + 1
     return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)).astype(np.bool_)
 
 
 def in_cells(mask: Mask) -> Mask:
     """Return `mask` [h, w] in cells; a cell is masked where any of its pixels is."""
+    found: Mask = np.any(_blocks(mask), axis=(1, 3))
+    return found
+
+
+def mostly_in_cells(mask: Mask) -> Mask:
+    """Return `mask` [h, w] in cells; a cell is masked where at least half its pixels are."""
+    found: Mask = np.mean(_blocks(mask), axis=(1, 3)) >= 0.5
+    return found
+
+
+def _blocks(mask: Mask) -> NDArray[np.bool_]:
+    """Return `mask` as [rows, SIDE, columns, SIDE], made full at its edge."""
     height, width = mask.shape
     whole = np.zeros((-(-height // SIDE) * SIDE, -(-width // SIDE) * SIDE), np.bool_)
     whole[:height, :width] = mask
-    found: Mask = np.any(whole.reshape(whole.shape[0] // SIDE, SIDE, whole.shape[1] // SIDE, SIDE), axis=(1, 3))
-    return found
+    return whole.reshape(whole.shape[0] // SIDE, SIDE, whole.shape[1] // SIDE, SIDE)
 
 
 def of_cells(cells: Mask, small_hw: tuple[int, int]) -> Mask:

@@ -98,7 +98,7 @@ class Scene:
             ]
         )
         # Where people were found often nothing is known: whoever sat there masked before must not be shown now.
-        still = Still.empty(view.luma, view.at_ns).held(~in_cells(grounds[light].known))
+        still = Still.empty(view.luma, view.at_ns).doubted(~in_cells(grounds[light].known))
         return replace(
             self, frame_hw=view.frame_hw, light=light, grounds=kept, still=still, cut=Cut(), kept_ns=view.at_ns
         )
@@ -140,17 +140,20 @@ class Scene:
         small_hw = view.luma.shape
         found = np.zeros_like(sample.grid) if sample.people is None else sample.people
         people = small_of(found, view.frame_hw, small_hw)
-        scene = replace(self, still=self.stood.after(view.luma, in_cells(people), view.at_ns))
+        scene = replace(self, still=self.stood.after(view.luma, in_cells(people), self._unknown(), view.at_ns))
         ground = scene.ground
-        unknown = in_cells(np.ones(small_hw, np.bool_)) if ground is None else ~in_cells(ground.known)
-        if self.ripe_min:  # a file has no minute to wait
-            scene = replace(scene, still=scene.stood.held(in_cells(people) & unknown))
         if ground is None or 0 <= view.at_ns - self.learnt_ns < self.learn_gap_s * NS_PER_S:
             return scene
         masked = small_of(sample.grid, view.frame_hw, small_hw) | painted_small(standing, view.frame_hw, small_hw)
         masked |= of_cells(scene.stood.unexplained, small_hw)
         learnt = ground.with_people(people).learnt(view.bgr, view.luma, ~widened(masked, CLEAR_PX), view.at_ns)
         return replace(scene.with_ground(learnt), learnt_ns=view.at_ns)
+
+    def _unknown(self) -> Mask:
+        """Return the cells that no ground can be compared with; none in a file, which has no minute to wait."""
+        if not self.ripe_min:
+            return np.zeros_like(self.stood.people)
+        return np.ones_like(self.stood.people) if self.ground is None else ~in_cells(self.ground.known)
 
     def candidates(self, view: View) -> list[Candidate]:
         """Return what may be looked into now, to explain it."""

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lamplight_detect.background.cells import SIDE, in_cells
+from lamplight_detect.background.cells import SIDE, in_cells, mostly_in_cells, of_cells, widened
 from lamplight_detect.change import Luma, differences
 from lamplight_detect.detections import Boxes, clip
 from lamplight_detect.gate.motion import Mask
@@ -40,7 +40,8 @@ class Still:
     """Which cells are unexplained, since when each is calm, and where somebody was found in the last picture.
 
     `luma` is the picture before, `looked_ns` when a cell was last looked into in vain; `carried` are cells that were
-    unexplained when the ground was lost, and cannot be compared any more.
+    unexplained when the ground was lost, and cannot be compared any more; `arrived` are cells into which somebody came
+    whom no ground can be compared with, and `arrived_luma` what these showed when they were last found there.
     """
 
     unexplained: Mask
@@ -48,13 +49,16 @@ class Still:
     looked_ns: NDArray[np.int64]
     people: Mask
     carried: Mask
+    arrived: Mask
+    arrived_luma: Luma
     luma: Luma
 
     @classmethod
     def empty(cls, luma: Luma, at_ns: int) -> Still:
         """Return one with nothing unexplained."""
         none = in_cells(np.zeros(luma.shape, np.bool_))
-        return cls(none, np.full(none.shape, at_ns, np.int64), np.zeros(none.shape, np.int64), none, none, luma)
+        calm_ns, looked_ns = np.full(none.shape, at_ns, np.int64), np.zeros(none.shape, np.int64)
+        return cls(none, calm_ns, looked_ns, none, none, none, luma, luma)
 
     def with_foreground(self, before_ground: Mask, known: Mask, *, is_valid: bool) -> Still:
         """Return it after a picture in which the pixels `before_ground` differ from the ground where it is `known`.
@@ -66,13 +70,37 @@ class Still:
         if not is_valid:
             seeds = self.unexplained | self.people
             cells = _touching(cells, seeds) | (cells & seeds)
-        carried = self.carried & ~in_cells(known)
-        return replace(self, unexplained=cells | carried, carried=carried)
+        known_cells = in_cells(known)
+        carried, arrived = self.carried & ~known_cells, self.arrived & ~known_cells
+        return replace(self, unexplained=cells | carried | arrived, carried=carried, arrived=arrived)
 
-    def after(self, luma: Luma, people: Mask, at_ns: int) -> Still:
-        """Return it after a searched picture in which the cells `people` were masked as somebody."""
-        moved = in_cells(differences(luma, self.luma)) | people
-        return replace(self, calm_ns=np.where(moved, at_ns, self.calm_ns), people=people, luma=luma)
+    def after(self, luma: Luma, people: Mask, unknown: Mask, at_ns: int) -> Still:
+        """Return it after a searched picture in which the cells `people` were masked as somebody.
+
+        Who comes into cells of which the ground is `unknown` is unexplained there until they look as nobody did then:
+        who walks on leaves nothing behind, who sits down and is missed stays masked.
+        """
+        changed = in_cells(differences(luma, self.luma))
+        gone = self._gone(luma, people)
+        came = people & unknown & (changed | self.arrived)
+        return replace(
+            self,
+            calm_ns=np.where(changed | people, at_ns, self.calm_ns),
+            people=people,
+            unexplained=self.unexplained & ~gone | came,
+            arrived=self.arrived & ~gone | came,
+            arrived_luma=np.where(of_cells(came, luma.shape), luma, self.arrived_luma)
+            if came.any()
+            else self.arrived_luma,
+            luma=luma,
+        )
+
+    def _gone(self, luma: Luma, people: Mask) -> Mask:
+        """Return the cells into which somebody came who is not there any more, as far as these look otherwise."""
+        if not self.arrived.any():
+            return self.arrived
+        left = mostly_in_cells(differences(luma, self.arrived_luma)) & self.arrived & ~people
+        return self.arrived & widened(left, 1) & ~people  # their edge lies in a part of a cell
 
     def due(self, at_ns: int) -> list[Patch]:
         """Return the patches that may be looked into now: calm for EXPLAINED_S, the longest calm first."""
@@ -84,7 +112,13 @@ class Still:
 
     def explained(self, patch: Patch) -> Still:
         """Return it without a patch that was found to be nobody."""
-        return replace(self, unexplained=self.unexplained & ~patch.cells, carried=self.carried & ~patch.cells)
+        others = ~patch.cells
+        return replace(
+            self,
+            unexplained=self.unexplained & others,
+            carried=self.carried & others,
+            arrived=self.arrived & others,
+        )
 
     def in_vain(self, patch: Patch, at_ns: int) -> Still:
         """Return it with a patch in which somebody may be: it stays masked."""
@@ -103,8 +137,8 @@ class Still:
             self, calm_ns=self.calm_ns + by_ns, looked_ns=np.where(self.looked_ns, self.looked_ns + by_ns, 0)
         )
 
-    def held(self, cells: Mask) -> Still:
-        """Return it with the `cells` of somebody whom no ground can be compared with: unexplained until looked into."""
+    def doubted(self, cells: Mask) -> Still:
+        """Return it with `cells` of which nothing is known: unexplained until they are looked into."""
         return replace(self, unexplained=self.unexplained | cells, carried=self.carried | cells)
 
     def lost(self) -> Still:

@@ -75,11 +75,12 @@ def merged(
 ) -> Masks:
     """Return all masks of a picture. What is not somebody's, now or among `people` [H, W], must stay solid.
 
-    Of parts that hang together those are somebody's which are largely masked as people; plates never are.
+    Of parts that hang together those are somebody's which are largely masked as people; plates never are. Motion is
+    counted where nothing else masks it: what moves under a mask is not told of.
     """
     counts = {kind: _apart(boxes.get(kind, _NO_BOXES)) for kind in KINDS}
-    counts["motion"] = _areas(motion)
     mask = covered(frame_hw, boxes, motion, held)
+    counts["motion"] = _areas(mask & ~covered(frame_hw, boxes, held))
     found = covered(frame_hw, {kind: boxes.get(kind, _NO_BOXES) for kind in SOMEBODY}, people)
     solid = mask & ~_somebodys(mask, found) | painted(frame_hw, boxes.get("plate", _NO_BOXES))
     return Masks(mask, solid, counts, dict(boxes), scale)
@@ -171,8 +172,6 @@ def _apart(boxes_xyxy: Boxes) -> int:
     return len(suppress(found, _SAME_IOU))
 
 
-def _areas(motion: Mask | None) -> int:
-    if motion is None:
-        return 0
-    count, _ = cv2.connectedComponents(motion.astype(np.uint8))
+def _areas(mask: Mask) -> int:
+    count, _ = cv2.connectedComponents(mask.astype(np.uint8))
     return int(count) - 1
