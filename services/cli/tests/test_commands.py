@@ -49,6 +49,7 @@ def test_every_command_says_what_it_does(name: str, capsys: pytest.CaptureFixtur
         (["bench", "none"], BAD_INPUT, "one of bus"),
         (["bench", "privacy"], BAD_INPUT, "no folder found, one expected"),
         (["bench", "detect", "."], BAD_INPUT, "folder '.' found, none expected"),
+        (["bench", "detect", "--condition", "clean"], BAD_INPUT, "--condition found, none expected"),
         (["situation", "add", "none"], BAD_INPUT, "a folder of situations expected"),
         (["watch"], BAD_INPUT, "SOURCE"),
         (["deadletter", "list", "none"], BAD_INPUT, "no running"),

@@ -74,12 +74,12 @@ class RedactResult:
 
 
 @dataclass(frozen=True)
-class _SearchedVideo:
-    """The masks of all pictures of a video, what may fill them, and how many a valid background vouched for."""
+class SearchedVideo:
+    """The masks of all pictures of a video, what may fill them, and whether a valid background vouched for each."""
 
     asides: list[Aside]
     backdrop: Backdrop | None
-    vouched: int
+    vouched: list[bool]
 
 
 class Shown(Protocol):
@@ -179,7 +179,7 @@ class Redactor:
         self, path: Path, beside: Path, *, with_boxes: bool, progress: Progress
     ) -> tuple[RedactResult, bytes, RedactedPicture]:
         """Search the whole video first, then read it again and write it: what its masks show was learnt from all."""
-        searched = self._searched(self.open_video(path), progress)
+        searched = self.searched(self.open_video(path), progress)
         video = self.open_video(path)
         share, filled = 0.0, 0
         masks = dict.fromkeys(KINDS, 0)
@@ -208,16 +208,19 @@ class Redactor:
             share / frames,
             tuple(boxes),
             filled,
-            searched.vouched / frames,
+            sum(searched.vouched) / frames,
         )
         return result, sha256, picture
 
-    def _searched(self, video: Video, progress: Progress) -> _SearchedVideo:
-        """Return the masks of each picture, under those of the one before and the next, and what may fill them."""
+    def searched(self, video: Video, progress: Progress) -> SearchedVideo:
+        """Return the masks of each picture, under those of the one before and the next, and what may fill them.
+
+        GateClosed where any of its pictures is refused.
+        """
         recent, scene = Recent(), Scene(ripe_min=0, learn_gap_s=0)
         waiting: tuple[Searched, Recent] | None = None
         asides: list[Aside] = []
-        vouched = 0
+        vouched: list[bool] = []
         for shown in video.pictures():
             view = View(shown.bgr, small_luma(shown.bgr), round(shown.at_s * NS_PER_S))
             seen = scene.seen(view)
@@ -229,11 +232,11 @@ class Redactor:
             recent = before.with_sample(searched.sample, self.gate.policy)
             standing = vehicles(searched.found, self.gate.things.manifest, self.gate.policy).boxes_xyxy
             scene, _ = learnt(self.gate, seen.scene, view, searched.sample, standing)
-            vouched += scene.is_valid
+            vouched.append(scene.is_valid)
             progress(len(asides) + 1, video.expected)
         if waiting is not None:
             asides.append(self.gate.set_aside(*waiting))
-        return _SearchedVideo(asides, scene.backdrop(), vouched)
+        return SearchedVideo(asides, scene.backdrop(), vouched)
 
     def _release(self, data: bytes, at_ns: int) -> Released:
         bgr = decode_still(data)

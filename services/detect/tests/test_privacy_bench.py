@@ -15,7 +15,8 @@ from lamplight_detect.gate import Policy
 from lamplight_detect.privacy_bench import run
 from lamplight_detect.privacy_bench.conditions import CONDITIONS, jpeg_loss
 from lamplight_detect.privacy_bench.labels import Labelled, labelled
-from lamplight_detect.privacy_bench.measure import told
+from lamplight_detect.privacy_bench.measure import LIMITS
+from lamplight_detect.privacy_bench.rows import told
 from lamplight_detect.privacy_bench.tally import Tally, masked, wilson
 from lamplight_detect.testing import noise
 from lamplight_kit.errors import BadInput
@@ -54,7 +55,7 @@ def test_the_tally_counts_by_height_and_names_whom_it_missed() -> None:
     assert tally.of(16, 24) == (0, 1)
     assert tally.missed == ["a.jpg [50, 0, 60, 20]"]
     assert tally.over_masked == [pytest.approx(0.05)]
-    rows = {str(row["name"]): row for row in told("clean", tally)}
+    rows = {str(row["name"]): row for row in told("clean", tally, LIMITS)}
     assert rows["clean: from 16 px"]["value"] == 0.5
     assert "clean: 24 to 40 px" not in rows
 
@@ -66,7 +67,7 @@ def test_streets_are_held_to_less() -> None:
     tally = Tally()
     tally.add(labels_of(), mask, Policy())
     tally.add(replace(labels_of(), is_street=True), mask, Policy())
-    rows = {str(row["name"]): row for row in told("clean", tally)}
+    rows = {str(row["name"]): row for row in told("clean", tally, LIMITS)}
     for name, limit in (("photographs", 0.20), ("streets", 0.10)):
         row = rows[f"clean: over-masked {name}"]
         assert (row["value"], row["limit"], row["limit_is"]) == (pytest.approx(0.15), limit, "at most")

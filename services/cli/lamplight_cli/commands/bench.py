@@ -26,8 +26,17 @@ GROUP = "lamplight.bench"
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep what they find, as parts of the redacted pictures, in this folder.",
 )
+@click.option(
+    "--condition",
+    "conditions",
+    metavar="NAME",
+    multiple=True,
+    help="Measure in this condition alone, such as clean or video; may be given again (privacy).",
+)
 @options.as_json
-def command(name: str, folder: Path | None, *, outside: bool, crops: Path | None, as_json: bool) -> int:
+def command(
+    name: str, folder: Path | None, *, outside: bool, crops: Path | None, conditions: tuple[str, ...], as_json: bool
+) -> int:
     """Measure NAME on this machine, against a bare loop that does the same; without NAME list what can be measured.
 
     A bench of pictures that you bring (`privacy`) takes their folder as DIR. `--outside` fetches its detectors once.
@@ -49,7 +58,12 @@ def command(name: str, folder: Path | None, *, outside: bool, crops: Path | None
     if crops is not None and not outside:
         message = "--crops found without --outside, both expected"
         raise click.BadParameter(message)
-    options_given: Mapping[str, Any] = {"outside": True, "crops": crops} if outside else {}
+    if conditions and "conditions" not in takes:
+        message = f"bench {name}: --condition found, none expected"
+        raise click.BadParameter(message)
+    options_given: dict[str, Any] = {"outside": True, "crops": crops} if outside else {}
+    if conditions:
+        options_given["conditions"] = conditions
     from lamplight_cli.adapters.bus import starting_one  # noqa: PLC0415 - imports Kafka's client
 
     with starting_one():

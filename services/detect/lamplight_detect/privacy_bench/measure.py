@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from lamplight_kit.errors import BadInput, Problem
 from numpy.typing import NDArray
 
 from lamplight_detect.bench import machine
@@ -16,43 +17,69 @@ from lamplight_detect.bootstrap import local
 from lamplight_detect.change import small_luma
 from lamplight_detect.decode import Unreadable, decode_still
 from lamplight_detect.gate import GateClosed, View
+from lamplight_detect.privacy_bench import videos
 from lamplight_detect.privacy_bench.conditions import CONDITIONS, HALF
-from lamplight_detect.privacy_bench.labels import Labelled, labelled
+from lamplight_detect.privacy_bench.labels import NAME, Labelled, labelled
 from lamplight_detect.privacy_bench.outside.looking import Looking, outsiders
-from lamplight_detect.privacy_bench.tally import HEIGHTS_PX, Tally, mean, wilson
+from lamplight_detect.privacy_bench.rows import Limits, told
+from lamplight_detect.privacy_bench.tally import Tally
 from lamplight_detect.redact import Redactor
 
-LEAST_FROM_40, LEAST_FROM_16 = 0.995, 0.97
-MOST_OVER_MASKED, MOST_ON_STREETS, MOST_REFUSED = 0.20, 0.10, 0.02
-NO_LIMIT_PX = 1 << 20
+LIMITS = Limits(from_16_px=0.97, from_40_px=0.995, photographs=0.20, streets=0.10, refused=0.02)
+EVERY = (*CONDITIONS, videos.VIDEO)
 
 
 def run(
     folder: Path,
     models: Path | None = None,
-    conditions: Sequence[str] = tuple(CONDITIONS),
+    conditions: Sequence[str] = EVERY,
     *,
     outside: bool = False,
     crops: Path | None = None,
 ) -> dict[str, object]:
     """Return the bench as `lamplight bench` prints it; `folder` holds pictures and labels.jsonl (docs/privacy.md).
 
-    Pictures are taken as single ones: no motion and no hold help. Each person of 16 px or more who is not masked is
-    named on stderr. With `outside`, detectors of other families look at what has left; whatever they find that is not
-    explained is named there too, and kept in the folder `crops` as a part of the redacted picture where one is given.
+    In all conditions but `video` pictures are taken as single ones: no motion and no hold help. In `video` those of a
+    video are taken as what `lamplight redact` makes of the whole of it. Each person of 16 px or more who is not masked
+    is named on stderr. With `outside`, detectors of other families look at what has left; whatever they find that is
+    not explained is named there too, and kept in the folder `crops` as a part of the redacted picture where one is
+    given. BadInput where a condition is unknown, or nothing is labelled that it measures.
     """
     entries = labelled(folder)
+    _check(folder, conditions, entries)
     redactor = local(models=models).redactor
     measures: list[dict[str, object]] = []
     with outsiders(models) if outside else nullcontext(()) as detectors:
         for name in conditions:
-            tally = measured(redactor, entries, name, Looking(redactor, detectors, crops, name))
-            for miss in tally.missed:
-                sys.stderr.write(f"{name}: not masked: {miss}\n")
-            for find in tally.found_outside:
-                sys.stderr.write(f"{name}: found outside: {find}\n")
-            measures.extend(told(name, tally, is_outside=outside))
+            looking = Looking(redactor, detectors, crops, name)
+            if name == videos.VIDEO:
+                both = videos.measured(redactor, entries, looking)
+                _name(name, both.vouched)
+                _name(videos.ALONE, both.alone)
+                measures.extend(both.rows(is_outside=outside))
+                continue
+            tally = measured(redactor, entries, name, looking)
+            _name(name, tally)
+            measures.extend(told(name, tally, LIMITS, is_outside=outside))
     return {"bench": "privacy", "machine": machine(), "measures": measures}
+
+
+def _check(folder: Path, conditions: Sequence[str], entries: Sequence[Labelled]) -> None:
+    unknown = [name for name in conditions if name not in EVERY]
+    if unknown:
+        cure = f"name one of {', '.join(EVERY)}"
+        raise BadInput((Problem("condition", unknown[0], "a condition that is measured", cure),))
+    if set(conditions) == {videos.VIDEO} and not videos.by_video(entries):
+        cure = 'label some, each with its "picture"; docs/privacy.md shows how'
+        raise BadInput((Problem("", "no picture of a video", "at least one", cure, str(folder / NAME)),))
+
+
+def _name(condition: str, tally: Tally) -> None:
+    """Name on stderr who was missed, and who was found outside."""
+    for miss in tally.missed:
+        sys.stderr.write(f"{condition}: not masked: {miss}\n")
+    for find in tally.found_outside:
+        sys.stderr.write(f"{condition}: found outside: {find}\n")
 
 
 def measured(redactor: Redactor, entries: list[Labelled], condition: str, looking: Looking) -> Tally:
@@ -81,47 +108,3 @@ def shown(redactor: Redactor, entry: Labelled) -> NDArray[np.uint8]:
         return picture.bgr
     message = f"no picture {entry.number} in {entry.path.name} found, one expected; correct the label"
     raise Unreadable(message)
-
-
-def told(condition: str, tally: Tally, *, is_outside: bool = False) -> list[dict[str, object]]:
-    """Return the measures of one condition; heights of which there is nobody have none."""
-    spans: list[tuple[str, tuple[int, int], float | None]] = [
-        ("from 16 px", tally.of(16), LEAST_FROM_16),
-        ("from 40 px", tally.of(40), LEAST_FROM_40),
-    ]
-    for low, high in HEIGHTS_PX:
-        spans.append((f"{low} to {high} px" if high < NO_LIMIT_PX else f"above {low} px", tally.of(low, high), None))
-    rows = [_share(f"{condition}: {name}", counted, limit) for name, counted, limit in spans if counted[1]]
-    kinds = (
-        ("photographs", tally.over_masked, MOST_OVER_MASKED),
-        ("streets", tally.over_masked_streets, MOST_ON_STREETS),
-    )
-    for name, shares, limit in kinds:
-        if shares:
-            unit = f"of {len(shares)} pictures"
-            rows.append(_measure(f"{condition}: over-masked {name}", mean(shares), unit, limit, "at most"))
-    pictures = len(tally.over_masked) + len(tally.over_masked_streets) + tally.refused
-    refused = tally.refused / pictures
-    rows.append(_measure(f"{condition}: refused", refused, f"of {pictures} pictures", MOST_REFUSED, "at most"))
-    if is_outside:
-        unit = f"finds not explained ({tally.explained_outside} are of masks, or of people counted above)"
-        rows.append(_measure(f"{condition}: found outside", len(tally.found_outside), unit, 0, "at most"))
-    return rows
-
-
-def _share(name: str, counted: tuple[int, int], limit: float | None) -> dict[str, object]:
-    hits, count = counted
-    low, high = wilson(hits, count)
-    unit = f"masked, {hits} of {count} people, 95 %: {low:.3f} to {high:.3f}"
-    return _measure(name, hits / count, unit, limit, "at least")
-
-
-def _measure(name: str, value: float, unit: str, limit: float | None, limit_is: str) -> dict[str, object]:
-    return {
-        "name": name,
-        "value": round(value, 4),
-        "unit": unit,
-        "limit": limit,
-        "limit_is": None if limit is None else limit_is,
-        "ratio": None,
-    }
