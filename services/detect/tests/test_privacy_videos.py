@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,7 +50,7 @@ class Clip:
 
     def pictures(self) -> Iterator[Shown]:
         """Yield the same pictures each time."""
-        for number in range(PICTURES):
+        for number in range(self.expected):
             box = person_at(number)
             left, top, right, bottom = map(float, box)
             self.watcher.said = [("person", (left, top, right, bottom), 0.5)]
@@ -79,6 +79,13 @@ def redactor(room: Room) -> Redactor:
     return Redactor(room.gate, room.sealer, lambda _path: Clip(watcher))
 
 
+def short(redactor: Redactor) -> Redactor:
+    """Return it with a clip of eight pictures."""
+    watcher = redactor.gate.things
+    assert isinstance(watcher, Watcher)
+    return replace(redactor, open_video=lambda _path: Clip(watcher, expected=8))
+
+
 def test_pictures_count_apart_by_whether_the_background_vouched_for_them(redactor: Redactor) -> None:
     """A filled hole is a mask; who is labelled where nobody was found is a miss; the limit binds vouched ones alone."""
     entries = [
@@ -95,7 +102,7 @@ def test_pictures_count_apart_by_whether_the_background_vouched_for_them(redacto
     assert rows["video: from 16 px"]["limit"] == 0.995
     assert rows["video: over-masked streets"]["limit"] == 0.05
     for name in ("from 16 px", "over-masked streets"):
-        assert rows[f"video without a valid background: {name}"]["limit"] is None
+        assert rows[f"video, without a valid background: {name}"]["limit"] is None
     share = rows["video: share with a valid background"]
     assert (share["value"], share["unit"]) == (
         round(tally.vouched_pictures / PICTURES, 4),
@@ -103,6 +110,17 @@ def test_pictures_count_apart_by_whether_the_background_vouched_for_them(redacto
     )
     assert 0 < tally.vouched_pictures < PICTURES
     assert json.loads(json.dumps(rows))
+
+
+def test_a_long_video_may_be_thinned_and_says_so(redactor: Redactor) -> None:
+    """One of two pictures and the labelled ones are gone through, each with its own label, and the rows say it."""
+    entries = [label(number, person_at(number)) for number in (3, 6, 7)]
+    looking = Looking(redactor, (), None, videos.VIDEO)
+    tally = videos.measured(short(redactor), entries, looking, every=2)
+    assert tally.pictures == 4 + 2
+    assert (tally.alone.of(16), tally.vouched.of(16)) == ((3, 3), (0, 0))
+    names = [str(row["name"]) for row in tally.rows(is_outside=False)]
+    assert all(name.startswith("video, 1 of 2 pictures") for name in names)
 
 
 def test_one_refused_picture_refuses_all_that_are_labelled(
@@ -118,9 +136,9 @@ def test_one_refused_picture_refuses_all_that_are_labelled(
 
 def test_a_label_past_the_end_is_refused(redactor: Redactor, capsys: pytest.CaptureFixture[str]) -> None:
     """What the clip does not hold cannot be counted, nor forgotten."""
-    tally = videos.measured(redactor, [label(PICTURES)], Looking(redactor, (), None, videos.VIDEO))
+    tally = videos.measured(short(redactor), [label(8)], Looking(redactor, (), None, videos.VIDEO))
     assert tally.vouched.refused == 1
-    assert "pictures [90] of 90 found" in capsys.readouterr().err
+    assert "no pictures [8] in clip.mp4 found" in capsys.readouterr().err
 
 
 def test_the_bench_takes_the_conditions_that_are_named(
@@ -136,7 +154,7 @@ def test_the_bench_takes_the_conditions_that_are_named(
     result = run(tmp_path, conditions=("clean", "video"))
     rows = {row["name"]: row["value"] for row in json.loads(json.dumps(result))["measures"]}
     assert (rows["clean: from 16 px"], rows["video: from 16 px"]) == (1.0, 1.0)
-    assert "video without a valid background: from 16 px" not in rows
+    assert "video, without a valid background: from 16 px" not in rows
     assert "video: clip.mp4: 50 of 90 pictures searched" in capsys.readouterr().err
     with pytest.raises(BadInput, match="'night' found"):
         run(tmp_path, conditions=("night",))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.metadata import entry_points
 from inspect import signature
 from pathlib import Path
@@ -15,6 +15,7 @@ from lamplight_cli.errors import FAILED
 from lamplight_cli.output import say, say_json, say_rows
 
 GROUP = "lamplight.bench"
+_OPTIONS = {"conditions": "condition"}
 
 
 @click.command(name="bench")
@@ -33,9 +34,22 @@ GROUP = "lamplight.bench"
     multiple=True,
     help="Measure in this condition alone, such as clean or video; may be given again (privacy).",
 )
+@click.option(
+    "--every",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Go through one of N pictures of a video, as of a slower camera's (privacy).",
+)
 @options.as_json
 def command(
-    name: str, folder: Path | None, *, outside: bool, crops: Path | None, conditions: tuple[str, ...], as_json: bool
+    name: str,
+    folder: Path | None,
+    *,
+    outside: bool,
+    crops: Path | None,
+    conditions: tuple[str, ...],
+    every: int | None,
+    as_json: bool,
 ) -> int:
     """Measure NAME on this machine, against a bare loop that does the same; without NAME list what can be measured.
 
@@ -52,18 +66,9 @@ def command(
     measure = benches[name].load()
     takes = signature(measure).parameters
     given = _given(name, folder, takes_folder="folder" in takes)
-    if (outside or crops is not None) and "outside" not in takes:
-        message = f"bench {name}: --outside or --crops found, neither expected"
-        raise click.BadParameter(message)
-    if crops is not None and not outside:
-        message = "--crops found without --outside, both expected"
-        raise click.BadParameter(message)
-    if conditions and "conditions" not in takes:
-        message = f"bench {name}: --condition found, none expected"
-        raise click.BadParameter(message)
-    options_given: dict[str, Any] = {"outside": True, "crops": crops} if outside else {}
-    if conditions:
-        options_given["conditions"] = conditions
+    options_given = _options(
+        name, takes, outside=outside or None, crops=crops, conditions=conditions or None, every=every
+    )
     from lamplight_cli.adapters.bus import starting_one  # noqa: PLC0415 - imports Kafka's client
 
     with starting_one():
@@ -73,6 +78,19 @@ def command(
     else:
         _say(result)
     return 0 if all(_holds(measure) for measure in result["measures"]) else FAILED
+
+
+def _options(name: str, takes: Collection[str], **given: object) -> dict[str, Any]:
+    """Return the options that were given; BadParameter where the bench takes no such one."""
+    found = {option: value for option, value in given.items() if value is not None}
+    for option in found:
+        if option not in takes:
+            message = f"bench {name}: --{_OPTIONS.get(option, option)} found, none expected"
+            raise click.BadParameter(message)
+    if "crops" in found and "outside" not in found:
+        message = "--crops found without --outside, both expected"
+        raise click.BadParameter(message)
+    return found
 
 
 def _given(name: str, folder: Path | None, *, takes_folder: bool) -> tuple[Path, ...]:

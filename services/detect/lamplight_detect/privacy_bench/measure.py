@@ -26,24 +26,26 @@ from lamplight_detect.privacy_bench.tally import Tally
 from lamplight_detect.redact import Redactor
 
 LIMITS = Limits(from_16_px=0.97, from_40_px=0.995, photographs=0.20, streets=0.10, refused=0.02)
-EVERY = (*CONDITIONS, videos.VIDEO)
+ALL = (*CONDITIONS, videos.VIDEO)
 
 
 def run(
     folder: Path,
     models: Path | None = None,
-    conditions: Sequence[str] = EVERY,
+    conditions: Sequence[str] = ALL,
     *,
+    every: int = 1,
     outside: bool = False,
     crops: Path | None = None,
 ) -> dict[str, object]:
     """Return the bench as `lamplight bench` prints it; `folder` holds pictures and labels.jsonl (docs/privacy.md).
 
     In all conditions but `video` pictures are taken as single ones: no motion and no hold help. In `video` those of a
-    video are taken as what `lamplight redact` makes of the whole of it. Each person of 16 px or more who is not masked
-    is named on stderr. With `outside`, detectors of other families look at what has left; whatever they find that is
-    not explained is named there too, and kept in the folder `crops` as a part of the redacted picture where one is
-    given. BadInput where a condition is unknown, or nothing is labelled that it measures.
+    video are taken as what `lamplight redact` makes of the whole of it, or of one of `every` of its pictures. Each
+    person of 16 px or more who is not masked is named on stderr. With `outside`, detectors of other families look at
+    what has left; whatever they find that is not explained is named there too, and kept in the folder `crops` as a part
+    of the redacted picture where one is given. BadInput where a condition is unknown, or nothing is labelled that it
+    measures.
     """
     entries = labelled(folder)
     _check(folder, conditions, entries)
@@ -53,9 +55,9 @@ def run(
         for name in conditions:
             looking = Looking(redactor, detectors, crops, name)
             if name == videos.VIDEO:
-                both = videos.measured(redactor, entries, looking)
-                _name(name, both.vouched)
-                _name(videos.ALONE, both.alone)
+                both = videos.measured(redactor, entries, looking, every)
+                for kind, tally in zip(both.names, (both.vouched, both.alone), strict=True):
+                    _name(kind, tally)
                 measures.extend(both.rows(is_outside=outside))
                 continue
             tally = measured(redactor, entries, name, looking)
@@ -65,9 +67,9 @@ def run(
 
 
 def _check(folder: Path, conditions: Sequence[str], entries: Sequence[Labelled]) -> None:
-    unknown = [name for name in conditions if name not in EVERY]
+    unknown = [name for name in conditions if name not in ALL]
     if unknown:
-        cure = f"name one of {', '.join(EVERY)}"
+        cure = f"name one of {', '.join(ALL)}"
         raise BadInput((Problem("condition", unknown[0], "a condition that is measured", cure),))
     if set(conditions) == {videos.VIDEO} and not videos.by_video(entries):
         cure = 'label some, each with its "picture"; docs/privacy.md shows how'
