@@ -7,7 +7,7 @@ export VIRTUAL_ENV := $(abspath $(VENV))
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup models demo test check proto proto-check lint types unit integration soak lock clean
+.PHONY: help setup models demo test check proto proto-check lint types unit soak lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,7 +39,7 @@ proto-check: setup
 	@deploy/proto.sh --check libs/contracts
 
 unit: setup
-	$(BIN)/pytest -q -m "not integration" libs services deploy examples tests/contract
+	$(BIN)/pytest -q -n 2 -m "not integration and not soak" libs services deploy examples tests/contract
 
 check: lint types proto-check unit ## what CI runs before it starts any server
 

@@ -20,9 +20,9 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 fi
 make --no-print-directory setup models
 deploy/live555.sh >/dev/null || echo "test: the tests with live555 are skipped"
-echo "test: unit, contract, integration, end to end, chaos"
+echo "test: unit, contract, integration, end to end, chaos; two processes, of which one has all tests on real parts"
 status=0
-.venv/bin/pytest -q -m "not soak" "$@" || status=$?
+.venv/bin/pytest -q -n 2 -m "not soak" "$@" || status=$?
 if [ "$status" = 1 ]; then
     # Processes are killed and timed here; on a shared machine one may be late. What fails twice has failed.
     echo "test: what failed runs once more by itself; a test that passes only then is unsteady and wants mending"

@@ -41,7 +41,11 @@ def sources() -> Iterator[Path]:
     """Yield every module of libs and services that is not a test nor generated."""
     for part in ("libs", "services"):
         for path in sorted((ROOT / part).rglob("*.py")):
-            if "tests" not in path.parts and "node_modules" not in path.parts and not path.name.endswith("_pb2.py"):
+            if (
+                "tests" not in path.relative_to(ROOT).parts
+                and "node_modules" not in path.parts
+                and not path.name.endswith("_pb2.py")
+            ):
                 yield path
 
 

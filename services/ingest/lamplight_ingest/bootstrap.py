@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from lamplight_kit import service
 from lamplight_kit.audit import Auditor
 from lamplight_kit.clock import Clock, SystemClock
 from lamplight_kit.kafka import KafkaOutbox, Stage, Table, Tables
-from lamplight_kit.rpc import RpcServer, Tokens
-from lamplight_kit.service import AsyncPart, Component
+from lamplight_kit.rpc import RpcPart, RpcServer, Tokens
+from lamplight_kit.service import Component
 
 from lamplight_ingest.adapters.grpc_detect import DetectStreams
 from lamplight_ingest.adapters.onvif import Device
@@ -171,29 +171,18 @@ def probe(source: str, *, secret: str = "", for_s: float = 12.0, allow_loopback:
     return Probe(chosen.stream, found, look(chosen.stream, secret, sources, for_s))
 
 
-class Api(AsyncPart):
+class Api(RpcPart):
     """The gRPC server of CameraService."""
-
-    name = "grpc"
 
     def __init__(self, settings: IngestSettings, api: CameraApi, auditor: Auditor) -> None:
         """Serve `api` as `settings` say, and audit what is refused; nothing listens until `start`."""
-        super().__init__()
         tokens = Tokens.read(settings.tokens_file)
-        self._server = RpcServer(settings.grpc_listen, [api.register()], tokens, ALLOW, on_refused=auditor.refused)
-        self.port = 0
-
-    def follow(self, reasons: Callable[[], Mapping[str, str]]) -> None:
-        """Let the health service say what the whole process says."""
-        self._server.follow(reasons)
-
-    async def open(self) -> None:
-        """Listen."""
-        self.port = await self._server.start()
+        server = RpcServer(settings.grpc_listen, [api.register()], tokens, ALLOW, on_refused=auditor.refused)
+        super().__init__(server)
 
     async def close(self, timeout_s: float) -> None:
-        """Let calls end."""
-        await self._server.stop(min(timeout_s, 2.0))
+        """Let calls end, within 2 s."""
+        await super().close(min(timeout_s, 2.0))
 
 
 def parts(settings: IngestSettings, clock: Clock) -> Sequence[Component]:

@@ -18,6 +18,8 @@ from rtsp_wire import answer, framed, packets, rtp
 from test_rtsp_lies import Cameras
 
 CAMERAS = 40
+MOST_LEFT = CAMERAS * 2048
+"""Bytes that connections in hand may differ by."""
 KEY = b"\x65\x88" + b"k" * 3000
 OURS = [
     tracemalloc.Filter(inclusive=True, filename_pattern=f"*{name}*") for name in ("lamplight_ingest", "asyncio", "ssl")
@@ -39,6 +41,14 @@ def held() -> Held:
     traces = tracemalloc.take_snapshot().filter_traces(OURS)
     process = psutil.Process()
     return Held(sum(trace.size for trace in traces.traces), process.num_fds(), process.num_threads())
+
+
+def settled(before: Held) -> Held:
+    """Look again while connections in hand hold more than is allowed: what is let go comes down, a leak stays."""
+    end_s = time.monotonic() + 20
+    while (found := held()).allocated - before.allocated >= MOST_LEFT and time.monotonic() < end_s:
+        time.sleep(0.5)
+    return found
 
 
 @pytest.fixture
@@ -92,7 +102,7 @@ def _reconnecting(cameras: Cameras, warm_up: int, reconnects: int, least_s: floa
             end_s = time.monotonic() + 120
             while not reached.wait(0.2):
                 assert time.monotonic() < end_s, next(seen)
-            found.append(held())
+            found.append(held() if not found else settled(found[0]))
         cameras.stop()
     return found[0], found[1]
 
@@ -100,7 +110,7 @@ def _reconnecting(cameras: Cameras, warm_up: int, reconnects: int, least_s: floa
 def test_reconnects_leave_nothing_behind(cameras: Cameras) -> None:
     """After six hundred more connections than before ingest holds what it held."""
     before, after = _reconnecting(cameras, 200, 600)
-    assert after.allocated - before.allocated < CAMERAS * 2048
+    assert after.allocated - before.allocated < MOST_LEFT
     assert after.files - before.files < CAMERAS
     assert after.threads - before.threads < CAMERAS
 
@@ -110,6 +120,6 @@ def test_reconnects_leave_nothing_behind(cameras: Cameras) -> None:
 def test_half_an_hour_of_reconnects_leaves_nothing_behind(cameras: Cameras) -> None:
     """The same for as many connections as half an hour brings."""
     before, after = _reconnecting(cameras, 500, 20_000, 1800.0)
-    assert after.allocated - before.allocated < CAMERAS * 2048
+    assert after.allocated - before.allocated < MOST_LEFT
     assert after.files - before.files < CAMERAS
     assert after.threads - before.threads < CAMERAS

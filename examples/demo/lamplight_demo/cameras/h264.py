@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 START_CODE = re.compile(rb"\x00\x00\x00?\x01")
 NAL_TYPE_MASK = 0x1F
-NAL_SPS, NAL_PPS, NAL_IDR = 7, 8, 5
+NAL_SPS, NAL_PPS = 7, 8
 FU_A = 28
 FU_START, FU_END = 0x80, 0x40
 

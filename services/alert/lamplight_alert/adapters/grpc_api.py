@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 
 from lamplight.rule.v1 import rule_pb2_grpc
-from lamplight_kit.rpc import Refused, Role, RpcServer, Tokens
-from lamplight_kit.service import AsyncPart
+from lamplight_kit.rpc import Refused, Role, RpcPart, RpcServer, Tokens
 
 from lamplight_alert.api import RuleApi
 
@@ -21,31 +21,10 @@ ALLOW: Mapping[str, Role] = {
 }
 
 
-class GrpcApi(AsyncPart):
+class GrpcApi(RpcPart):
     """Serves rules and destinations to callers that its tokens know; a component of `lamplight_kit.service`."""
-
-    name = "grpc"
 
     def __init__(self, listen: str, tokens: Tokens, api: RuleApi, on_refused: Refused | None = None) -> None:
         """Listen at `listen` (host:port, port 0: any) once started; `on_refused` is told as `RpcServer` says."""
-        super().__init__()
-        self._server = RpcServer(
-            listen,
-            [lambda server: rule_pb2_grpc.add_RuleServiceServicer_to_server(api, server)],
-            tokens,
-            ALLOW,
-            on_refused=on_refused,
-        )
-        self.port = 0
-
-    def follow(self, reasons: Callable[[], Mapping[str, str]]) -> None:
-        """Let the health service say what the whole process says."""
-        self._server.follow(reasons)
-
-    async def open(self) -> None:
-        """Listen; `port` is then the one in force."""
-        self.port = await self._server.start()
-
-    async def close(self, timeout_s: float) -> None:
-        """Let running calls end."""
-        await self._server.stop(timeout_s)
+        register = partial(rule_pb2_grpc.add_RuleServiceServicer_to_server, api)
+        super().__init__(RpcServer(listen, [register], tokens, ALLOW, on_refused=on_refused))

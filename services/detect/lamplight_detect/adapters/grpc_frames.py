@@ -19,8 +19,7 @@ from lamplight_kit.clock import Clock
 from lamplight_kit.errors import Retry
 from lamplight_kit.kafka.table import Table
 from lamplight_kit.kafka.types import Outbox, Outgoing
-from lamplight_kit.rpc import Caller, Role, RpcServer, Tokens, current_caller
-from lamplight_kit.service import AsyncPart
+from lamplight_kit.rpc import Caller, Role, RpcPart, RpcServer, Tokens, current_caller
 
 from lamplight_detect import metrics
 from lamplight_detect.adapters.lanes import Lanes
@@ -32,7 +31,6 @@ from lamplight_detect.settings import DetectSettings
 
 SERVICE = "/lamplight.frame.v1.FrameService/"
 CREDIT_PER_WORKER = 4
-READY_EVERY_S = 1.0
 _log = structlog.get_logger()
 
 
@@ -70,10 +68,9 @@ class Uploads:
         return _response(result, key)
 
 
-class FrameServer(AsyncPart):
+class FrameServer(RpcPart):
     """The gRPC server of detect; a part of the service."""
 
-    name = "grpc"
     after_s = Policy().live_gap_s
 
     def __init__(
@@ -88,9 +85,7 @@ class FrameServer(AsyncPart):
 
         It is also what lets a picture leave that waits for a next one of a camera that has fallen silent.
         """
-        super().__init__()
         self._detector, self._tables, self._outbox = detector, tables, uploads.outbox
-        self._workers = workers
         self._lanes = Lanes(self._handled, workers, self)
         frames = Frames(self._lanes, uploads, CREDIT_PER_WORKER * workers, self.unready)
         allow = {f"{SERVICE}StreamFrames": Role.OPERATOR, f"{SERVICE}RedactStill": Role.OPERATOR}
@@ -99,23 +94,14 @@ class FrameServer(AsyncPart):
             frame_pb2_grpc.add_FrameServiceServicer_to_server(frames, server)
 
         tokens = Tokens.read(settings.tokens_file)
-        self._server = RpcServer(
-            settings.grpc_listen, [register], tokens, allow, _credentials(settings), uploads.auditor.refused
+        super().__init__(
+            RpcServer(settings.grpc_listen, [register], tokens, allow, _credentials(settings), uploads.auditor.refused)
         )
-        self.port = 0
-
-    def follow(self, reasons: Callable[[], Mapping[str, str]]) -> None:
-        """Let the health service say what the whole process says."""
-        self._server.follow(reasons)
-
-    async def open(self) -> None:
-        """Listen; frames are taken once the tables have been read."""
-        self.port = await self._server.start()
 
     async def close(self, timeout_s: float) -> None:
         """Answer what was taken, then end."""
         await self._lanes.drain(timeout_s / 2)
-        await self._server.stop(timeout_s / 4)
+        await super().close(timeout_s / 4)
 
     def unready(self) -> str | None:
         """Say which table has not been read, or None."""

@@ -13,9 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lamplight_detect.background.cells import painted_small
 from lamplight_detect.change import Luma
-from lamplight_detect.detections import Boxes
 from lamplight_detect.gate import Backdrop
 from lamplight_detect.gate.motion import Mask
 
@@ -126,11 +124,6 @@ class Ground:
         grey = np.where(where, luma, ground.grey).astype(np.uint8)
         colour = _coloured(ground.colour, bgr, np.zeros_like(where), where)
         return replace(ground, grey=grey, count=count, first_min=first, ripe=ground.ripe & ~where, colour=colour)
-
-    def forgotten(self, boxes_xyxy: Boxes, frame_hw: tuple[int, int]) -> Ground:
-        """Return it with nothing known in the boxes [N, 4]: somebody may have been learnt there."""
-        where = painted_small(boxes_xyxy, frame_hw, self.grey.shape)
-        return replace(self, count=np.where(where, 0, self.count).astype(np.uint8), ripe=self.ripe & ~where)
 
     def tallied(self, count: NDArray[np.uint8], found: NDArray[np.uint8]) -> Ground:
         """Return it with new tallies, both halved where one of them is full: what counts is how they compare."""

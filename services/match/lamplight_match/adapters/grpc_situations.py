@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, NoReturn, TypeVar
@@ -16,8 +16,7 @@ from lamplight_kit.audit import Auditor
 from lamplight_kit.clock import Clock
 from lamplight_kit.errors import BadInput
 from lamplight_kit.kafka.types import Outbox, Outgoing, TableView
-from lamplight_kit.rpc import Role, RpcServer, Tokens, current_caller, refuse_input
-from lamplight_kit.service import AsyncPart
+from lamplight_kit.rpc import Role, RpcPart, RpcServer, Tokens, current_caller, refuse_input
 
 from lamplight_match.checks import problems_in
 
@@ -134,29 +133,13 @@ class SituationServicer(situation_pb2_grpc.SituationServiceServicer):
         raise AssertionError
 
 
-class SituationApi(AsyncPart):
+class SituationApi(RpcPart):
     """The gRPC server of match; a component of `lamplight_kit.service`."""
-
-    name = "grpc"
 
     def __init__(self, listen: str, tokens: Tokens, desk: Desk) -> None:
         """Listen on `listen` (host:port) once started."""
-        super().__init__()
-        self._server = RpcServer(listen, [self._register], tokens, ALLOW, on_refused=desk.auditor.refused)
         self._servicer = SituationServicer(desk)
-        self.port = 0
-
-    def follow(self, reasons: Callable[[], Mapping[str, str]]) -> None:
-        """Let the health service say what the whole process says."""
-        self._server.follow(reasons)
-
-    async def open(self) -> None:
-        """Listen."""
-        self.port = await self._server.start()
-
-    async def close(self, timeout_s: float) -> None:
-        """Let the calls in hand end."""
-        await self._server.stop(timeout_s)
+        super().__init__(RpcServer(listen, [self._register], tokens, ALLOW, on_refused=desk.auditor.refused))
 
     def _register(self, server: grpc.aio.Server) -> None:
         situation_pb2_grpc.add_SituationServiceServicer_to_server(self._servicer, server)
