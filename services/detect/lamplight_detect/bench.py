@@ -113,8 +113,10 @@ def bare(pictures: Sequence[bytes], calls: Sequence[tuple[Path, tuple[int, ...]]
     return time.process_time() - began_s
 
 
-def street(frames: int, gate: Gate) -> list[bytes]:
+def street(frames: int, gate: Gate, *, is_empty: bool = False) -> list[bytes]:
     """Return JPEGs of a made-up street: rough ground, a dark block that moves on in four pictures of five.
+
+    There is no block in an empty one.
 
     They leave through the gate as any picture does.
     """
@@ -125,7 +127,8 @@ def street(frames: int, gate: Gate) -> list[bytes]:
     for number in range(frames):
         scene = ground.copy()
         at = 20 + 12 * (number - number // 5) % (width - 120)
-        scene[200:260, at : at + 90] = 30
+        if not is_empty:
+            scene[200:260, at : at + 90] = 30
         view = View(scene, small_luma(scene), number * GAP_NS)
         made.append(jpeg(gate.release(view, gate.look(view), Recent(turns=UPRIGHT)).picture))
     return made

@@ -101,7 +101,12 @@ class Examiner:
             known = replace(
                 known,
                 scene=seen.scene,
-                recent=replace(known.recent, unexplained=seen.unexplained, is_vouched=seen.scene.is_valid),
+                recent=replace(
+                    known.recent,
+                    unexplained=seen.unexplained,
+                    is_vouched=seen.scene.is_valid,
+                    vouched=seen.vouched,
+                ),
             )
         looked = Looked(picture, view, whole, watched, step, changed, is_again, health, wanted_zones)
         if self._was_blind(view, known):
@@ -174,7 +179,8 @@ class Examiner:
         boxes = [np.array([place.box_xyxy for place in looked.step.places], np.float32).reshape(-1, 4)]
         if looked.whole is not None:
             boxes.append(vehicles(looked.whole, manifest, self.gate.policy).boxes_xyxy)
-        scene, explained = learnt(self.gate, known.scene, view, recent.samples[-1], np.concatenate(boxes))
+        vouched = known.recent.vouched
+        scene, explained = learnt(self.gate, known.scene, view, recent.samples[-1], np.concatenate(boxes), vouched)
         scene = scene if self.keeper is None else self.keeper.keep(scene, looked.watched, view.at_ns)
         things_at_ns = 0 if explained else known.things_at_ns
         return replace(known, scene=scene, has_explained=explained, things_at_ns=things_at_ns)

@@ -10,6 +10,8 @@ from lamplight_detect.detections import Boxes, clip
 from lamplight_detect.gate.motion import CELL_PX, Mask
 
 SIDE = 4
+"""A cell: so many pixels of the small copy each way."""
+SURPRISE_SHARE = 0.95
 
 
 def small_of(grid: Mask, frame_hw: tuple[int, int], small_hw: tuple[int, int]) -> Mask:
@@ -49,6 +51,20 @@ def in_cells(mask: Mask) -> Mask:
 def mostly_in_cells(mask: Mask) -> Mask:
     """Return `mask` [h, w] in cells; a cell is masked where at least half its pixels are."""
     found: Mask = np.mean(_blocks(mask), axis=(1, 3)) >= 0.5
+    return found
+
+
+def surprises(people: Mask, vouched: Mask) -> Mask:
+    """Return those parts of `people` [h, w] that hang together of which `vouched` holds SURPRISE_SHARE.
+
+    Somebody was found where the ground says that nothing has come: they may have been learnt into it.
+    """
+    _, labels = cv2.connectedComponents(people.astype(np.uint8), connectivity=4)
+    sizes = np.bincount(labels.ravel())
+    shares = np.bincount(labels.ravel(), weights=vouched.ravel()) / np.maximum(sizes, 1)
+    is_surprise = shares >= SURPRISE_SHARE
+    is_surprise[0] = False
+    found: Mask = is_surprise[labels]
     return found
 
 

@@ -20,6 +20,8 @@ from lamplight_detect.gate.motion import Mask
 NS_PER_MIN = 60_000_000_000
 STEP = 18
 """Grey levels by which something differs that stands before the ground; the same as of what moves."""
+VOUCHED_STEP = 8
+"""Grey levels within which a pixel shows nothing but the ground: above a codec's noise on a smoothed copy."""
 SIGHTINGS = 20
 RIPE_MIN = 30
 KNOWN = 5
@@ -90,10 +92,17 @@ class Ground:
             bgr = cv2.resize(bgr, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
         return Backdrop(bgr, may)
 
-    def before(self, luma: Luma) -> Mask:
-        """Return which pixels of `luma` show something before the ground; a common brightening is set aside."""
-        delta = self.delta(luma, self.known)
-        return self.known & (np.abs(delta) > STEP)
+    def compared(self, luma: Luma) -> tuple[Mask, Mask]:
+        """Return which pixels of `luma` show something before the ground, and which the ground vouches for.
+
+        A common brightening is set aside. Single pixels that differ are a codec's or a sensor's.
+        """
+        known = self.known
+        off = np.abs(self.delta(luma, known))
+        doubted = cv2.morphologyEx(
+            (~self.ripe | (off > VOUCHED_STEP)).astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)
+        )
+        return known & (off > STEP), doubted == 0
 
     def learnt(self, bgr: NDArray[np.uint8], luma: Luma, free: Mask, at_ns: int) -> Ground:
         """Return it with one more picture, of which the pixels `free` show nothing but the ground."""
@@ -124,6 +133,12 @@ class Ground:
         grey = np.where(where, luma, ground.grey).astype(np.uint8)
         colour = _coloured(ground.colour, bgr, np.zeros_like(where), where)
         return replace(ground, grey=grey, count=count, first_min=first, ripe=ground.ripe & ~where, colour=colour)
+
+    def doubted(self, where: Mask, at_ns: int) -> Ground:
+        """Return it with the pixels `where` unripe: somebody may have been learnt there. They ripen from now on."""
+        ground = self.rebased(at_ns)
+        first = np.where(where, ground.minutes(at_ns), ground.first_min).astype(np.uint16)
+        return replace(ground, first_min=first, ripe=ground.ripe & ~where)
 
     def tallied(self, count: NDArray[np.uint8], found: NDArray[np.uint8]) -> Ground:
         """Return it with new tallies, both halved where one of them is full: what counts is how they compare."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from lamplight_detect.background.cells import in_cells, of_cells, painted_small, small_of, widened
+from lamplight_detect.background.cells import in_cells, of_cells, painted_small, small_of, surprises, widened
 from lamplight_detect.background.ground import RIPE_MIN, Ground
 from lamplight_detect.background.light import Light, light_of
 from lamplight_detect.background.still import Patch, Still, box_px
@@ -49,10 +49,14 @@ class Cut:
 
 @dataclass(frozen=True)
 class Seen:
-    """A picture against its ground: `unexplained` [h, w] is to be masked, None where nothing is known yet."""
+    """A picture against its ground: `unexplained` [h, w] is to be masked, None where nothing is known yet.
+
+    `vouched` [h, w] shows nothing but the ground; None where that is not valid.
+    """
 
     scene: Scene
     unexplained: Mask | None
+    vouched: Mask | None = None
 
 
 @dataclass(frozen=True)
@@ -126,21 +130,29 @@ class Scene:
         """Return what of `view` is unexplained, before it is searched."""
         scene = self.after_gap(view.at_ns).fitting(view)
         ground, still = scene.grounds[scene.lit], scene.stood
-        before = ground.before(view.luma)
+        before, vouched = ground.compared(view.luma)
         known_px = int(ground.known.sum())
         if known_px and before.sum() > CUT_SHARE * known_px:
             scene = replace(scene, cut=Cut(scene.cut.since_ns or view.at_ns, scene.cut.pictures + 1))
             scene = scene.renewed(view) if scene.is_another(view.at_ns) else scene
             return Seen(scene, of_cells(still.unexplained, view.luma.shape))
         still = still.with_foreground(before, ground.known, is_valid=ground.is_valid)
-        return Seen(replace(scene, still=still, cut=Cut()), of_cells(still.unexplained, view.luma.shape))
+        unexplained = of_cells(still.unexplained, view.luma.shape)
+        scene = replace(scene, still=still, cut=Cut())
+        return Seen(scene, unexplained, vouched & ~unexplained if ground.is_valid else None)
 
-    def after(self, view: View, sample: Sample, standing: Boxes) -> Scene:
-        """Return it with `view` learnt, of which `sample` holds the masks; nothing in the boxes `standing` [N, 4]."""
+    def after(self, view: View, sample: Sample, standing: Boxes, vouched: Mask | None = None) -> Scene:
+        """Return it with `view` learnt, of which `sample` holds the masks; nothing in the boxes `standing` [N, 4].
+
+        `vouched` is what `seen` said of this very view: somebody who was found there all the same may be in the ground.
+        """
         small_hw = view.luma.shape
         found = np.zeros_like(sample.grid) if sample.people is None else sample.people
         people = small_of(found, view.frame_hw, small_hw)
         scene = replace(self, still=self.stood.after(view.luma, in_cells(people), self._unknown(), view.at_ns))
+        if vouched is not None and scene.ground is not None and people.any():
+            where = surprises(people, vouched)
+            scene = scene.with_ground(scene.ground.doubted(where, view.at_ns)) if where.any() else scene
         ground = scene.ground
         if ground is None or 0 <= view.at_ns - self.learnt_ns < self.learn_gap_s * NS_PER_S:
             return scene

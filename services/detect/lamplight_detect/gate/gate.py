@@ -24,6 +24,7 @@ from lamplight_detect.gate.plates import bands, bands_of
 from lamplight_detect.gate.policy import Policy
 from lamplight_detect.gate.poses import TURNS, Pose, Turns, proportioned
 from lamplight_detect.gate.search import InPose, plates, voted
+from lamplight_detect.gate.spared import found_where, spared
 from lamplight_detect.models.finder import Finder, ModelFault, believable
 
 Answer = TypeVar("Answer")
@@ -176,12 +177,13 @@ class Gate:
         self, view: View, whole: Detections, recent: Recent, standing_vehicles: Boxes, most_tiles: int
     ) -> Searched:
         hw, policy, manifest = view.frame_hw, self.policy, self.things.manifest
-        upright = self._searched(view, Pose(), most_tiles, whole)
+        vouched = spared(recent, hw, view.luma.shape, policy)
+        upright = self._searched(view, Pose(), most_tiles, vouched, whole)
         wanted = recent.turns.wanted(policy.turned_first, policy.turned_every)
         glimpsed = [self._glimpsed(view, Pose(turn)) for turn in TURNS if turn in wanted]
         turns = voted(recent.turns, {0: whole} | {one.pose.turns: one.things for one in glimpsed}, manifest)
-        turned = [self._turned(view, one, turns, most_tiles) for one in glimpsed]
-        poses = [upright, *(self._searched(view, pose, most_tiles) for pose in proportioned(hw)), *turned]
+        turned = [self._turned(view, one, turns, most_tiles, vouched) for one in glimpsed]
+        poses = [upright, *(self._searched(view, pose, most_tiles, vouched) for pose in proportioned(hw)), *turned]
         is_alone = recent.held(view.at_ns, hw, policy) is None or not recent.is_vouched
         if is_alone:
             poses.append(self._second(view))
@@ -201,19 +203,22 @@ class Gate:
         hw = shown.shape[0], shown.shape[1]
         return InPose(pose, hw, believable(self.things.find(shown, self.policy.whole_score), hw), Detections.none())
 
-    def _turned(self, view: View, glimpsed: InPose, turns: Turns, most_tiles: int) -> InPose:
+    def _turned(self, view: View, glimpsed: InPose, turns: Turns, most_tiles: int, vouched: Mask | None) -> InPose:
         """Search all of `view` in a turned pose where the camera hangs so, or may; else what was glimpsed must do."""
         hangs_so = glimpsed.pose.turns in {turns.sure, turns.likely if turns.sure is None else None}
-        return self._searched(view, glimpsed.pose, most_tiles, glimpsed.things) if hangs_so else glimpsed
+        return self._searched(view, glimpsed.pose, most_tiles, vouched, glimpsed.things) if hangs_so else glimpsed
 
-    def _searched(self, view: View, pose: Pose, most_tiles: int, whole: Detections | None = None) -> InPose:
-        """Search `view` in `pose`: the whole (unless it was seen already), the tiles, and for faces."""
+    def _searched(
+        self, view: View, pose: Pose, most_tiles: int, vouched: Mask | None, whole: Detections | None = None
+    ) -> InPose:
+        """Search `view` in `pose`: the whole (unless it was seen already), and what is not `vouched` for closely."""
         shown, policy = pose.shown(view.bgr), self.policy
         hw = shown.shape[0], shown.shape[1]
         first = believable(self.things.find(shown, policy.whole_score), hw) if whole is None else whole
-        tiled = believable(in_tiles(self.things, shown, policy, most_tiles), hw)
-        faces = believable(self.faces.find(shown, policy.face_score), hw)
-        return InPose(pose, hw, Detections.joined([first, tiled]), faces)
+        near = pose.turned(vouched)
+        tiled = believable(in_tiles(self.things, shown, policy, most_tiles, near), hw)
+        faces = found_where(lambda part: self.faces.find(part, policy.face_score), shown, near, policy)
+        return InPose(pose, hw, Detections.joined([first, tiled]), believable(faces, hw))
 
     def _finish(self, searched: Searched, recent: Recent, after: Sample | None, backdrop: Backdrop | None) -> Released:
         picture = self._burnt(searched.view.bgr, self._masks(searched, recent, after), backdrop)

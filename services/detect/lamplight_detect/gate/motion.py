@@ -97,13 +97,15 @@ class Recent:
     """The last pictures of a live camera, newest last: kept in memory only, for the longest hold.
 
     `unexplained` [h, w] is what has moved in and stays, in the small copy of the picture that is about to be searched;
-    `is_vouched`: a ground vouches for that picture, so that one search is enough beside what is held.
+    `is_vouched`: a ground vouches for that picture, so that one search is enough beside what is held; `vouched` [h, w],
+    where it is given, are the pixels of the small copy that show nothing but that ground.
     """
 
     samples: tuple[Sample, ...] = field(default=())
     turns: Turns = field(default=Turns())
     unexplained: Mask | None = field(default=None, repr=False)
     is_vouched: bool = False
+    vouched: Mask | None = field(default=None, repr=False)
 
     def with_sample(self, sample: Sample, policy: Policy) -> Recent:
         """Return it with `sample`, without what no hold reaches any more."""

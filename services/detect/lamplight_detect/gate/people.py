@@ -7,8 +7,10 @@ from lamplight_kit.onnx import Kind, Manifest
 from numpy.typing import NDArray
 
 from lamplight_detect.detections import Boxes, Detections, area, grown, intersection
+from lamplight_detect.gate.motion import Mask
 from lamplight_detect.gate.plates import sure_for_size
 from lamplight_detect.gate.policy import Policy
+from lamplight_detect.gate.spared import needed
 from lamplight_detect.gate.tiling import Plan, Tile, planned
 from lamplight_detect.models.finder import Finder, ModelFault, believable
 from lamplight_detect.models.letterbox import Bgr
@@ -27,14 +29,16 @@ def plan_of(finder: Finder, frame_hw: tuple[int, int], policy: Policy, most_tile
     return planned(frame_hw, input_hw, policy, most_tiles)
 
 
-def in_tiles(finder: Finder, picture: Bgr, policy: Policy, most_tiles: int) -> Detections:
-    """Return what the tiles show: small boxes only, since a large one is cut by its tile and found in the whole.
+def in_tiles(finder: Finder, picture: Bgr, policy: Policy, most_tiles: int, vouched: Mask | None = None) -> Detections:
+    """Return what the tiles show, small boxes only, since a large one is cut by its tile and found in the whole.
+
+    Tiles of which all is `vouched` for [h, w] are spared.
 
     Ground and walls pass for parts of vehicles and people in a tile, so that vehicles must be surer there, and people
     that are not small or that an inner edge cuts: the whole or the next tile shows them better.
     """
     frame_hw = picture.shape[0], picture.shape[1]
-    tiles = plan_of(finder, frame_hw, policy, most_tiles).tiles()
+    tiles = needed(plan_of(finder, frame_hw, policy, most_tiles), vouched, policy)
     parts = [_in_tile(finder, picture, tile, policy) for tile in tiles]
     found = Detections.joined(parts)
     small = area(found.boxes_xyxy) < policy.tile_max_share * frame_hw[0] * frame_hw[1]

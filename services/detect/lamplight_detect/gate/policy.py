@@ -26,6 +26,11 @@ class Policy:
     tall in what leaves: a picture is searched in as many tiles as that takes, up to `most_tiles` (`most_still_tiles`
     for a single picture), and leaves smaller where more would be needed. From more than
     `most_lone_tiles` a side on, 2x2 tiles are searched besides.
+
+    Where a valid ground vouches that nobody has come, a picture of at most `spared_most_px` is searched as a whole
+    alone: tiles and the search for faces are spared there, but in one picture of `full_every`. Faces are looked for in
+    parts, `window_margin_px` of the small copy around what is not vouched for, while these are at most
+    `windows_most_share` of the picture.
     """
 
     whole_score: float = 0.05
@@ -73,6 +78,11 @@ class Policy:
     known_surer: float = 0.35
     turned_vehicle_score: float = 0.35
     turned_huge_vehicle_score: float = 0.60
+    spared_most_px: int = 1280 * 720
+    full_every: int = 16
+    window_margin_px: int = 8
+    windows_most_share: float = 0.5
+    surprise_share: float = 0.95
 
     def surer(self, by: float) -> Policy:
         """Return the same policy with people surer `by` so much, for a turn that the camera may not hang in."""

@@ -41,6 +41,10 @@ class Pose:
         turned = np.ascontiguousarray(np.rot90(bgr, -self.turns))
         return turned if self.size_hw is None else _stretched(turned, self.size_hw)
 
+    def turned(self, small: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+        """Return a small mask [h, w] of the whole picture as it lies in this pose."""
+        return None if small is None else np.rot90(small, -self.turns)
+
     def back(self, boxes_xyxy: Boxes, frame_hw: tuple[int, int]) -> Boxes:
         """Return boxes [N, 4] of the posed picture in pixels of the one of `frame_hw`."""
         height, width = frame_hw
