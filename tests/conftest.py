@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from types import ModuleType
 
 import pytest
 from lamplight_kafka_local import LocalKafka
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `waits`: importlib mode alone does not find it
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from lamplight_kafka_local import LocalKafka
 from lamplight_kit.kafka import BusSettings, KafkaOutbox, Outgoing, create_topics
 from lamplight_kit.kafka.deadletter import list_letters
+from waits import until
 
 COUNTING = Path(__file__).with_name("counting.py")
 KEYS = 40
@@ -62,12 +63,6 @@ class Victim:
             self._log.close()
 
 
-def _until(condition: Callable[[], object], timeout_s: float, what: str) -> None:
-    until = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < until, f"{what}: not within {timeout_s} s"
-
-
 def _feed(outbox: KafkaOutbox, messages: int, pause_s: float, calm: threading.Event) -> None:
     for number in range(messages):
         if number == round(0.95 * messages):
@@ -103,7 +98,7 @@ def _run(
     try:
         for share, whom in moments:
             passed = partial(_has_read, effects.read, round(share * messages))
-            _until(passed, timeout_s, f"{share:.2f} of the effects")
+            until(passed, f"{share:.2f} of the effects", timeout_s)
             time.sleep(chance.uniform(0, 0.15))
             if whom == "stage":
                 victim.kill()
@@ -111,11 +106,11 @@ def _run(
                 broker.kill()
                 broker.start()
         calm.set()
-        _until(lambda: effects.read() >= messages, timeout_s, "all effects")
+        until(lambda: effects.read() >= messages, "all effects", timeout_s)
         feeder.join(10)
         outbox.stop(20)
         assert victim.stop() == 0
-        _until(lambda: effects.read() == effects.read(), 10, "no more effects")
+        until(lambda: effects.read() == effects.read(), "no more effects", 10)
         _judge(effects.found, messages)
         assert list_letters(bus, "counting.deadletter") == []
         assert victim.exits == [-signal.SIGKILL] * kills
@@ -175,7 +170,7 @@ def test_a_message_that_kills_its_process_goes_to_the_dead_letters_and_the_rest_
                 victim.tend()
                 return bool(effects.read() >= 5)
 
-            _until(done, 60, "the other five effects")
+            until(done, "the other five effects", 60)
             assert victim.stop() == 0
             assert sorted(effects.found) == sorted(
                 [("key", "0:1"), ("key", "1:2"), ("key", "2:3"), ("key", "3:4"), ("other", "4:1")]

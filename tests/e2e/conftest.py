@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,6 +16,7 @@ import av
 import numpy as np
 import psutil
 import pytest
+from waits import until
 
 ROOT = Path(__file__).parents[2]
 LAMPLIGHT = [sys.executable, "-m", "lamplight_cli"]
@@ -80,21 +80,6 @@ def run(*arguments: str | Path, timeout_s: float = 90) -> Answer:
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
-def wait_until(holds: Callable[[], Any], within_s: float = 60.0, what: str = "it") -> Any:
-    """Wait for a condition; return what made it true."""
-    end_s = time.monotonic() + within_s
-    while not (found := holds()):
-        assert time.monotonic() < end_s, f"{what} did not come within {within_s} s"
-        time.sleep(0.1)
-    return found
-
-
-@pytest.fixture(scope="session")
-def until() -> Callable[..., Any]:
-    """Give what waits for a condition."""
-    return wait_until
-
-
 @pytest.fixture(scope="session")
 def lamplight() -> Callable[..., Answer]:
     """Give the command."""
@@ -130,7 +115,7 @@ class System:
 
     def wait_ready(self) -> None:
         """Wait until it says that all is up."""
-        wait_until(lambda: "up: ready" in self.said or self.process.poll() is not None, 110, "readiness")
+        until(lambda: "up: ready" in self.said or self.process.poll() is not None, "readiness", 110)
         assert self.process.poll() is None, self.said
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from waits import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.models, pytest.mark.timeout(240)]
 
@@ -69,7 +70,7 @@ def opened(events: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     return [event for event in events if event["type"] == "lamplight.alert.opened.v1"]
 
 
-def test_the_documented_subscriber_gets_an_alert(system: Any, until: Callable[..., Any], tmp_path: Path) -> None:
+def test_the_documented_subscriber_gets_an_alert(system: Any, tmp_path: Path) -> None:
     """The very lines of docs/subscribers.md, run as a program."""
     found = SUBSCRIBER.search((ROOT / "docs" / "subscribers.md").read_text(encoding="utf-8"))
     assert found is not None
@@ -81,7 +82,7 @@ def test_the_documented_subscriber_gets_an_alert(system: Any, until: Callable[..
         environment = {**os.environ, "LAMPLIGHT_KAFKA_BOOTSTRAP_SERVERS": system.state["kafka"]}
         subscriber = subprocess.Popen([sys.executable, str(program)], env=environment, stdout=stream)
     try:
-        until(lambda: " resolved blinking " in out.read_text(encoding="utf-8"), 60, "an alert that resolved")
+        until(lambda: " resolved blinking " in out.read_text(encoding="utf-8"), "an alert that resolved", 60)
     finally:
         subscriber.kill()
         subscriber.wait()
@@ -139,9 +140,7 @@ def test_what_a_service_refuses_has_the_users_line(
     assert "blinking" in missing.err
 
 
-def test_a_dead_letter_is_looked_at_replayed_and_dropped(
-    system: Any, lamplight: Callable[..., Any], until: Callable[..., Any]
-) -> None:
+def test_a_dead_letter_is_looked_at_replayed_and_dropped(system: Any, lamplight: Callable[..., Any]) -> None:
     """Bytes that are no region never stop embed: the operator reads why, sends them once more, and gives up."""
     producer = KafkaProducer(bootstrap_servers=system.state["kafka"])
     headers = [("type", b"lamplight.region.v1.Region"), ("major", b"1")]
@@ -153,7 +152,7 @@ def test_a_dead_letter_is_looked_at_replayed_and_dropped(
         return found
 
     def only_letter() -> Mapping[str, Any]:
-        return until(lambda: next(iter(letters()), None), 40, "a letter")
+        return until(lambda: next(iter(letters()), None), "a letter", 40)
 
     first = only_letter()
     assert (first["stage"], first["topic"], first["key"], first["attempts"]) == ("embed", "regions", "blinking", 1)
@@ -162,7 +161,7 @@ def test_a_dead_letter_is_looked_at_replayed_and_dropped(
         lamplight("deadletter", "show", *at).lines[0]["content"] == "<2 bytes that are no lamplight.region.v1.Region>"
     )
     assert lamplight("deadletter", "replay", *at).lines[0]["replayed"]
-    second = until(lambda: next((one for one in letters() if one["letter"] != first["letter"]), None), 40, "it again")
+    second = until(lambda: next((one for one in letters() if one["letter"] != first["letter"]), None), "it again", 40)
     assert (second["key"], second["partition"]) == (first["key"], first["partition"])
     assert second["offset"] > first["offset"]
     again = ("embed", second["letter"], "--json", "--data", system.data)
@@ -181,15 +180,15 @@ def test_a_second_up_on_the_folder_is_refused(system: Any, lamplight: Callable[.
     assert system.process.poll() is None
 
 
-def test_a_killed_service_comes_back_and_nothing_is_told_twice(system: Any, until: Callable[..., Any]) -> None:
+def test_a_killed_service_comes_back_and_nothing_is_told_twice(system: Any) -> None:
     """Alert dies by SIGKILL while the camera blinks: every dark time is told once, in order, also those meanwhile."""
     before = len(opened(told(system)))
     victim = system.child("lamplight_alert")
     victim.kill()
-    until(lambda: re.search(r"alert +waiting +.*status -9; starts again", system.said), 20, "word of the death")
-    until(lambda: re.search(r"alert +ready +.*1 restart", system.said), 60, "the restart")
+    until(lambda: re.search(r"alert +waiting +.*status -9; starts again", system.said), "word of the death", 20)
+    until(lambda: re.search(r"alert +ready +.*1 restart", system.said), "the restart", 60)
     assert system.child("lamplight_alert").pid != victim.pid
-    until(lambda: len(opened(told(system))) >= before + 3, 60, "three more alerts")
+    until(lambda: len(opened(told(system))) >= before + 3, "three more alerts", 60)
     events = told(system)
     assert len({event["id"] for event in events}) == len(events)
     by_alert = defaultdict(list)
@@ -221,7 +220,7 @@ def test_ctrl_c_drains_and_leaves_nothing(system: Any, lamplight: Callable[..., 
 
 
 def test_a_second_up_finds_its_data_and_a_killed_one_leaves_nothing(
-    system: Any, start_up: Callable[..., Any], lamplight: Callable[..., Any], until: Callable[..., Any]
+    system: Any, start_up: Callable[..., Any], lamplight: Callable[..., Any]
 ) -> None:
     """Camera, rule and alerts are there again, the token is the same; SIGKILL ends every process with its parent."""
     token = (system.data / "token").read_text(encoding="utf-8")
@@ -233,7 +232,7 @@ def test_a_second_up_finds_its_data_and_a_killed_one_leaves_nothing(
     known = {event["id"] for event in told(again)}
     assert len(known) > 6
     assert (again.data / "token").read_text(encoding="utf-8") == token
-    until(lambda: {event["id"] for event in told(again)} > known, 60, "a new alert")
+    until(lambda: {event["id"] for event in told(again)} > known, "a new alert", 60)
     children = again.children()
     again.process.kill()
     again.process.wait()

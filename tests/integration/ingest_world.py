@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,22 +26,12 @@ from lamplight_kit.kafka import BusSettings, Table, Tables, Tail, create_topics
 from lamplight_kit.kafka.types import Record
 from lamplight_kit.rpc import Role, RpcServer, Tokens, blocking_channel, sha256_of
 from lamplight_kit.rpc.callers import Caller
+from waits import until
 
 TOKENS = {"operator": "let-me-look", "admin": "let-me-change", "service": "ingest-calls-detect"}
 PASSWORD = "pass-word-never-shown"
 FPS = 10
 Found = TypeVar("Found")
-
-
-def until(find: Callable[[], Found | None], within_s: float = 40.0) -> Found:
-    """Return what `find` gives once it gives something; fails after `within_s`."""
-    end_s = time.monotonic() + within_s
-    while time.monotonic() < end_s:
-        found = find()
-        if found:
-            return found
-        time.sleep(0.05)
-    pytest.fail(f"nothing came within {within_s:g} s")
 
 
 @dataclass

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from lamplight_alert.bootstrap import local
 from lamplight_kit.kafka import BusSettings, KafkaOutbox, Table, Tables, Tail, create_topics
 from lamplight_kit.kafka.types import Outgoing, Record
 from lamplight_kit.rpc import blocking_channel, problems_of, sha256_of
+from waits import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
@@ -63,17 +64,6 @@ RULES = [
         severity=rule_pb2.SEVERITY_INFO,
     ),
 ]
-
-
-def until(find: Callable[[], Found | None], within_s: float = 60.0) -> Found:
-    """Return what `find` gives once it gives something; fails after `within_s`."""
-    end_s = time.monotonic() + within_s
-    while time.monotonic() < end_s:
-        found = find()
-        if found:
-            return found
-        time.sleep(0.05)
-    pytest.fail(f"nothing came within {within_s:g} s")
 
 
 @dataclass

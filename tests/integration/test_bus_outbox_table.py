@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from types import ModuleType
 
@@ -14,16 +13,9 @@ from lamplight_kit.clock import ManualClock
 from lamplight_kit.kafka import BusSettings, KafkaOutbox, Outgoing, Record, Table, Tables, Tail, create_topics, outbox
 from lamplight_kit.kafka.codec import Wire
 from lamplight_kit.kafka.producer import TransactionalProducer, UncleanError
+from waits import until
 
 pytestmark = pytest.mark.integration
-
-
-def until(condition: Callable[[], object], what: str, timeout_s: float = 60) -> None:
-    """Wait for `condition`."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, f"{what}: not within {timeout_s} s"
-        time.sleep(0.02)
 
 
 def _holds(found: list[Outgoing], count: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import Any
@@ -18,17 +18,10 @@ from lamplight_kit.kafka.codec import Wire
 from lamplight_kit.kafka.deadletter import drop_letter, list_letters, replay_letter, show_letter
 from lamplight_kit.kafka.producer import TransactionalProducer
 from prometheus_client import REGISTRY
+from waits import until
 
 pytestmark = pytest.mark.integration
 DEADLETTER = "counting.deadletter"
-
-
-def until(condition: Callable[[], bool], what: str, timeout_s: float = 40) -> None:
-    """Wait for `condition`."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, f"{what}: not within {timeout_s} s"
-        time.sleep(0.02)
 
 
 @contextmanager

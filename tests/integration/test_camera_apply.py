@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ingest_world import TOKENS, Detect, Seen, Start, Worker, serving, until
+from ingest_world import TOKENS, Detect, Seen, Start, Worker, serving
 from lamplight_kit.kafka import BusSettings
+from waits import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 Lamplight = Callable[..., "subprocess.Popen[str]"]

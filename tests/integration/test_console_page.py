@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from lamplight_kit.kafka.types import Outgoing
 from lamplight_kit.rpc import sha256_of
 from lamplight_kit.seal import key_id_of, segments
 from lamplight_kit.store import EvidenceStore
+from waits import until
 
 pytestmark = pytest.mark.integration
 
@@ -41,17 +41,6 @@ class Running:
     page: str
     key: str
     put: Callable[[list[Outgoing]], None]
-
-
-def wait_for(look: Callable[[], Found | None], what: str, timeout_s: float = 30) -> Found:
-    """Look until something is found."""
-    end = time.monotonic() + timeout_s
-    while time.monotonic() < end:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(what)
 
 
 def event(revision: int, phase: str, key: str) -> Outgoing:
@@ -113,11 +102,11 @@ def running(kafka: str, namespace: str, tmp_path: Path) -> Iterator[Running]:
     }
     process = subprocess.Popen([sys.executable, "-m", "lamplight_console"], env=environment)
     try:
-        wait_for(ports.exists, "the console has not started")
+        until(ports.exists, "the console's start")
         told = json.loads(ports.read_text())
         with httpx.Client(trust_env=False) as client:
             ready = f"http://127.0.0.1:{told['http']}/readyz"
-            wait_for(lambda: client.get(ready).status_code == 200, "the console is not ready")
+            until(lambda: client.get(ready).status_code == 200, "readiness of the console")
         yield Running(f"http://127.0.0.1:{told['page']}", key, outbox.put)
         process.terminate()
         assert process.wait(20) == 0
@@ -132,11 +121,11 @@ def test_rest_shows_what_was_committed(running: Running) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     with httpx.Client(base_url=running.page, headers=headers, trust_env=False) as client:
         running.put([event(1, "opened", running.key)])
-        alerts = wait_for(lambda: client.get("/api/v1/alerts?open_only=true").json()["alerts"], "no alert")
+        alerts = until(lambda: client.get("/api/v1/alerts?open_only=true").json()["alerts"], "an alert")
         assert alerts[0]["alert_id"] == "east/one"
         assert client.get(f"/api/v1/pictures/{running.key}").headers["content-type"] == "image/jpeg"
         running.put([event(2, "resolved", running.key)])
-        wait_for(lambda: client.get("/api/v1/alerts/east/one").json()["phase"] == "resolved", "never resolved")
+        until(lambda: client.get("/api/v1/alerts/east/one").json()["phase"] == "resolved", "its end")
 
 
 @pytest.mark.browser

@@ -6,10 +6,8 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPConnection
@@ -20,18 +18,19 @@ import cv2
 import grpc
 import numpy as np
 import pytest
+from detect_world import METADATA, environment, send, stub_of
 from lamplight.camera.v1 import camera_pb2
-from lamplight.frame.v1 import frame_pb2, frame_pb2_grpc
+from lamplight.frame.v1 import frame_pb2
 from lamplight.key.v1 import key_pb2
 from lamplight.observation.v1 import observation_pb2
 from lamplight.place.v1 import place_pb2
 from lamplight.region.v1 import region_pb2
 from lamplight_kit.kafka import BusSettings, KafkaOutbox, Table, Tables, Tail, create_topics
 from lamplight_kit.kafka.types import Outgoing, Record
-from lamplight_kit.rpc import sha256_of
 from lamplight_kit.seal import KeyRing, verify
 from lamplight_kit.store import EvidenceStore
 from lamplight_models import default_folder, missing
+from waits import until
 
 pytestmark = [
     pytest.mark.integration,
@@ -42,19 +41,7 @@ pytestmark = [
 
 NS = 1_000_000_000
 START_NS = 1_700_000_000 * NS
-TOKEN = "let-me-send"
 Found = TypeVar("Found")
-
-
-def until(find: Callable[[], Found | None], within_s: float = 60.0) -> Found:
-    """Return what `find` gives once it gives something; fails after `within_s`."""
-    end_s = time.monotonic() + within_s
-    while time.monotonic() < end_s:
-        found = find()
-        if found:
-            return found
-        time.sleep(0.05)
-    pytest.fail(f"nothing came within {within_s:g} s")
 
 
 def street(shift_px: int) -> bytes:
@@ -136,20 +123,9 @@ def told(bus: BusSettings) -> Iterator[Told]:
 @pytest.fixture(scope="module")
 def address(bus: BusSettings, told: Told, folder: Path) -> Iterator[str]:
     """Detect's gRPC address, once it is ready."""
-    (folder / "tokens.yaml").write_text(f"- {{name: ingest, role: operator, token_sha256: {sha256_of(TOKEN)}}}\n")
     ports = folder / "ports.json"
-    environment = {
-        **os.environ,
-        "LAMPLIGHT_KAFKA_BOOTSTRAP_SERVERS": bus.bootstrap_servers,
-        "LAMPLIGHT_NAMESPACE": bus.namespace,
-        "LAMPLIGHT_REPLICA": "detect-0",
-        "LAMPLIGHT_TOKENS_FILE": str(folder / "tokens.yaml"),
-        "LAMPLIGHT_STORE_URL": (folder / "evidence").as_uri(),
-        "LAMPLIGHT_DATA_DIR": str(folder / "detect"),
-        "LAMPLIGHT_PORTS_FILE": str(ports),
-        "LAMPLIGHT_WORKERS": "1",
-    }
-    process = subprocess.Popen([sys.executable, "-m", "lamplight_detect"], env=environment)
+    settings = {**environment(bus, folder), "LAMPLIGHT_WORKERS": "1"}
+    process = subprocess.Popen([sys.executable, "-m", "lamplight_detect"], env=settings)
     try:
         until(lambda: ports.exists() or process.poll() is not None)
         assert process.poll() is None
@@ -172,13 +148,6 @@ def _is_ready(port: int) -> bool:
         connection.close()
 
 
-def _stub(address: str) -> frame_pb2_grpc.FrameServiceStub:
-    return frame_pb2_grpc.FrameServiceStub(grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]))
-
-
-METADATA = (("authorization", f"Bearer {TOKEN}"),)
-
-
 def _frame(seq: int, at_s: float, data: bytes, camera_id: str = "cam-1", epoch: int = 1) -> frame_pb2.Frame:
     return frame_pb2.Frame(
         camera_id=camera_id,
@@ -192,43 +161,10 @@ def _frame(seq: int, at_s: float, data: bytes, camera_id: str = "cam-1", epoch: 
     )
 
 
-class Sender:
-    """One stream of frames; opened again while detect is not ready."""
-
-    def __init__(self, address: str) -> None:
-        self._stub = _stub(address)
-
-    def send(self, frames: list[frame_pb2.Frame]) -> list[frame_pb2.Verdict]:
-        """Send `frames` one after the other, and return their verdicts."""
-        return until(lambda: self._try(frames))
-
-    def _try(self, frames: list[frame_pb2.Frame]) -> list[frame_pb2.Verdict]:
-        answered = threading.Semaphore(0)
-
-        def requests() -> Iterator[frame_pb2.StreamFramesRequest]:
-            yield frame_pb2.StreamFramesRequest()
-            for frame in frames:
-                answered.acquire()
-                yield frame_pb2.StreamFramesRequest(frame=frame)
-
-        verdicts = []
-        try:
-            for response in self._stub.StreamFrames(requests(), metadata=METADATA, timeout=60):
-                verdicts.append(response.verdict)
-                answered.release()
-        except grpc.RpcError as error:
-            if error.code() == grpc.StatusCode.UNAVAILABLE:
-                return []
-            raise
-        assert verdicts[0].credit > 0
-        assert not verdicts[0].camera_id
-        return verdicts[1:]
-
-
 def test_frames_become_verdicts_observations_and_sealed_pictures(address: str, told: Told, folder: Path) -> None:
     """Frames of one camera end in observations whose picture and regions carry a seal that the topic's key proves."""
     pictures = [street(0), street(0), street(40), b"\xff\xd8\xff no picture"]
-    verdicts = Sender(address).send([_frame(n, 2.0 * n, data) for n, data in enumerate(pictures)])
+    verdicts = send(stub_of(address), [_frame(n, 2.0 * n, data) for n, data in enumerate(pictures)])
     outcome = frame_pb2.Verdict
     assert [one.outcome for one in verdicts] == [
         outcome.OUTCOME_CHANGED,
@@ -256,8 +192,8 @@ def test_frames_become_verdicts_observations_and_sealed_pictures(address: str, t
 
 def test_a_stale_epoch_is_refused_after_a_restart(address: str, told: Told) -> None:
     """The places that another replica wrote are read before the first frame, and an older epoch is turned away."""
-    verdicts = Sender(address).send(
-        [_frame(9, 10, street(0), "held", epoch=6), _frame(9, 10, street(0), "held", epoch=7)]
+    verdicts = send(
+        stub_of(address), [_frame(9, 10, street(0), "held", epoch=6), _frame(9, 10, street(0), "held", epoch=7)]
     )
     assert [one.outcome for one in verdicts] == [frame_pb2.Verdict.OUTCOME_REFUSED, frame_pb2.Verdict.OUTCOME_CHANGED]
     assert "epoch" in verdicts[0].reason
@@ -269,7 +205,7 @@ def test_an_upload_is_redacted_kept_and_put_out_for_its_situation(address: str, 
         frame=frame_pb2.Frame(data=street(0)),
         enrolment=frame_pb2.Enrolment(situation_id="flood", reference_id="a.jpg"),
     )
-    response = _stub(address).RedactStill(request, metadata=METADATA, timeout=60)
+    response = stub_of(address).RedactStill(request, metadata=METADATA, timeout=60)
     assert not response.refused
     store = EvidenceStore((folder / "evidence").as_uri())
     until(lambda: told.key_ids)
@@ -277,7 +213,7 @@ def test_an_upload_is_redacted_kept_and_put_out_for_its_situation(address: str, 
     region = until(lambda: [one for one in told.regions if one.source.HasField("enrolment")])[0]
     assert (region.source.region_id, region.source.camera_id) == ("flood/a.jpg", "")
     assert region.source.enrolment == request.enrolment
-    refused = _stub(address).RedactStill(
+    refused = stub_of(address).RedactStill(
         frame_pb2.RedactStillRequest(frame=frame_pb2.Frame(data=b"GIF89a")), metadata=METADATA
     )
     assert "GIF" in refused.refused
@@ -287,5 +223,5 @@ def test_an_upload_is_redacted_kept_and_put_out_for_its_situation(address: str, 
 def test_nobody_sends_frames_without_a_token(address: str) -> None:
     """A caller that nobody knows is turned away."""
     with pytest.raises(grpc.RpcError) as caught:
-        _stub(address).RedactStill(frame_pb2.RedactStillRequest(), timeout=20)
+        stub_of(address).RedactStill(frame_pb2.RedactStillRequest(), timeout=20)
     assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import grpc
 import pytest
-from ingest_world import FPS, PASSWORD, Detect, Seen, Start, camera, serving, until
+from ingest_world import FPS, PASSWORD, Detect, Seen, Start, camera, serving
 from lamplight.camera.v1 import camera_pb2
 from lamplight_demo.cameras import rtsp
 from lamplight_kit.rpc import problems_of
+from waits import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 

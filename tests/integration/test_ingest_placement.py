@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from ingest_world import FPS, Detect, Seen, Start, Worker, camera, serving, until
+from ingest_world import FPS, Detect, Seen, Start, Worker, camera, serving
 from lamplight.camera.v1 import camera_pb2
 from lamplight.frame.v1 import frame_pb2
 from lamplight_demo.cameras import rtsp
+from waits import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
@@ -163,9 +164,8 @@ def test_ten_random_kills_cost_each_camera_half_a_minute_at_most(start: Start, s
         until(workers["ingest-0"].ready)
         applied(workers["ingest-0"], [camera(name, server.url("quay")) for name in CAMERAS])
         for number in range(10):
-            held = until(lambda: shared_by(seen, *workers), 90)
-            pause_until_s = time.monotonic() + chance.uniform(0, 4)
-            until(lambda end_s=pause_until_s: time.monotonic() > end_s)
+            held = until(lambda: shared_by(seen, *workers), within_s=90)
+            time.sleep(chance.uniform(0, 4))  # a random moment, not waiting for anything
             since_s, epochs = time.monotonic(), epochs_of(detect)
             victim, signal_sent = chance.choice(sorted(workers)), chance.choice([signal.SIGKILL, signal.SIGTERM])
             gone = workers.pop(victim)
@@ -174,11 +174,11 @@ def test_ten_random_kills_cost_each_camera_half_a_minute_at_most(start: Start, s
             again = victim if chance.random() < 0.5 else f"ingest-{3 + number}"
             workers[again] = start(again, address)
             lost = at(held, victim)
-            until(lambda lost=lost, epochs=epochs: moved(detect, lost, epochs), 90)
+            until(lambda lost=lost, epochs=epochs: moved(detect, lost, epochs), within_s=90)
             silent_s = detect.silence_s(lost, since_s)
             told(f"{signal_sent.name}, {again} after {victim}: longest without a picture", silent_s)
             assert silent_s < 30 + KEYFRAME_S
-            after = until(lambda: shared_by(seen, *workers), 90)
+            after = until(lambda: shared_by(seen, *workers), within_s=90)
             stay = [name for name in CAMERAS if name not in lost and after[name] == held[name]]
             assert unbroken(detect, [name for name in stay if epochs_of(detect)[name] == epochs[name]], since_s)
         assert no_picture_counts_twice(detect)

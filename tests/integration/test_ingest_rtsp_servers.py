@@ -10,7 +10,6 @@ import ssl
 import struct
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import islice
@@ -269,13 +268,6 @@ def _encoded(codec: str) -> Iterator[bytes]:
         picture = rng.integers(0, 60 + 9 * index, (*HW, 3), np.uint8)
         yield from map(bytes, context.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
     yield from map(bytes, context.encode(None))
-
-
-def _wait_for(holds: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    end_s = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < end_s
-        time.sleep(0.02)
 
 
 def _certificate(folder: Path) -> Path:

@@ -17,11 +17,12 @@ from html import escape
 from urllib.parse import quote
 
 import pytest
-from ingest_world import Detect, Seen, Start, camera, serving, until
+from ingest_world import Detect, Seen, Start, camera, serving
 from kafka import KafkaConsumer, TopicPartition
 from lamplight.camera.v1 import camera_pb2
 from lamplight_cli.commands import run
 from lamplight_kit.kafka import BusSettings
+from waits import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 USER, PASSWORD = "root", "p@ss/w0rd:never&shown=1"
@@ -154,7 +155,7 @@ def test_no_password_is_told_anywhere(
         admin.ApplyCameras(camera_pb2.ApplyCamerasRequest(cameras=wished), timeout=30)
         bad = (camera_pb2.CameraState.STATE_REFUSED, camera_pb2.CameraState.STATE_GONE)
         failed = lambda: all((state := seen.state(name)) and state.state in bad for name in urls) or None  # noqa: E731
-        until(failed, 60)
+        until(failed, within_s=60)
 
         told = {"metrics": worker.metrics(), "log": worker.log.read_text(), "topics": held(bus).decode("latin-1")}
         told["calls"] = str(admin.ListCameras(camera_pb2.ListCamerasRequest(), timeout=30))

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 from ingest_actor import Actor
-from ingest_world import Detect, Seen, Start, camera, serving, until
+from ingest_world import Detect, Seen, Start, camera, serving
 from lamplight.camera.v1 import camera_pb2
 from lamplight.rule.v1 import rule_pb2
 from lamplight_alert.bootstrap import local
 from lamplight_kit.kafka.types import Record
+from waits import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
@@ -61,7 +62,7 @@ def test_what_befalls_a_camera_is_told_in_time_and_to_rules(start: Start, seen: 
         play = [name for name in ACTS if name not in FROM_THE_START]
         until(lambda: all(seen.state_of(name, State.STATE_LIVE) for name in play) or None)
         for name in FROM_THE_START:
-            until(told_of(seen, name), SLACK_S)
+            until(told_of(seen, name), name, SLACK_S)
         until(lambda: all(s.HasField("keyframe_interval_s") for name in play if (s := seen.state(name))) or None)
 
         began_s = time.monotonic()
@@ -69,7 +70,7 @@ def test_what_befalls_a_camera_is_told_in_time_and_to_rules(start: Start, seen: 
             actors[name].mode = ACTS[name][0] or "play"
         actors["dies"].die()
         for name in sorted(play, key=lambda name: ACTS[name][3]):
-            until(told_of(seen, name), max(0.5, ACTS[name][3] + SLACK_S - (time.monotonic() - began_s)))
+            until(told_of(seen, name), name, max(0.5, ACTS[name][3] + SLACK_S - (time.monotonic() - began_s)))
 
         for name in (*play, "is-full"):
             actors[name].mode = "play"

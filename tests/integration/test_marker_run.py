@@ -11,10 +11,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +23,7 @@ import cv2
 import grpc
 import numpy as np
 import pytest
+from detect_world import METADATA, environment, send, stub_of
 from kafka import KafkaConsumer, TopicPartition
 from lamplight.camera.v1 import camera_pb2
 from lamplight.frame.v1 import frame_pb2, frame_pb2_grpc
@@ -32,32 +31,19 @@ from lamplight_cli.enrol import still_request
 from lamplight_cli.files.situations import Example
 from lamplight_kit.kafka import BusSettings, KafkaOutbox, create_topics
 from lamplight_kit.kafka.types import Outgoing
-from lamplight_kit.rpc import sha256_of
 from numpy.typing import NDArray
+from waits import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 NS = 1_000_000_000
 START_NS = 1_700_000_000 * NS
 HW = (96, 128)
-TOKEN = "let-me-send"
 PROGRAM = Path(__file__).parent / "programs" / "detect_with_faults.py"
-METADATA = (("authorization", f"Bearer {TOKEN}"),)
 NEEDLE = 16
 """Bytes that are found by chance in nothing."""
 SHM = Path("/dev/shm")  # noqa: S108 - it is searched, not written
 Found = TypeVar("Found")
-
-
-def until(find: Callable[[], Found | None], within_s: float = 60.0) -> Found:
-    """Return what `find` gives once it gives something; fails after `within_s`."""
-    end_s = time.monotonic() + within_s
-    while time.monotonic() < end_s:
-        found = find()
-        if found:
-            return found
-        time.sleep(0.05)
-    pytest.fail(f"nothing came within {within_s:g} s")
 
 
 def marker(seed: int) -> NDArray[np.uint8]:
@@ -146,17 +132,9 @@ def detect(kafka: str, tmp_path: Path) -> Iterator[Detect]:
     outbox.stop(10)
     for name in ("cwd", "tmp", "data", "evidence"):
         (tmp_path / name).mkdir()
-    (tmp_path / "tokens.yaml").write_text(f"- {{name: ingest, role: operator, token_sha256: {sha256_of(TOKEN)}}}\n")
     ports = tmp_path / "ports.json"
-    environment = {
-        **os.environ,
-        "LAMPLIGHT_KAFKA_BOOTSTRAP_SERVERS": bus.bootstrap_servers,
-        "LAMPLIGHT_NAMESPACE": bus.namespace,
-        "LAMPLIGHT_REPLICA": "detect-0",
-        "LAMPLIGHT_TOKENS_FILE": str(tmp_path / "tokens.yaml"),
-        "LAMPLIGHT_STORE_URL": (tmp_path / "evidence").as_uri(),
-        "LAMPLIGHT_DATA_DIR": str(tmp_path / "data"),
-        "LAMPLIGHT_PORTS_FILE": str(ports),
+    settings = {
+        **environment(bus, tmp_path),
         "LAMPLIGHT_WORKERS": "2",
         "LAMPLIGHT_MODEL_TIMEOUT_S": "0.3",
         "LAMPLIGHT_LOG_LEVEL": "debug",
@@ -165,7 +143,7 @@ def detect(kafka: str, tmp_path: Path) -> Iterator[Detect]:
     before = set(SHM.iterdir()) if SHM.is_dir() else set()
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, str(PROGRAM)], env=environment, cwd=tmp_path / "cwd", stdout=log, stderr=log
+            [sys.executable, str(PROGRAM)], env=settings, cwd=tmp_path / "cwd", stdout=log, stderr=log
         )
     try:
         until(lambda: ports.exists() or process.poll() is not None)
@@ -174,31 +152,6 @@ def detect(kafka: str, tmp_path: Path) -> Iterator[Detect]:
     finally:
         process.kill()
         process.wait(30)
-
-
-def send(stub: frame_pb2_grpc.FrameServiceStub, frames: Sequence[frame_pb2.Frame]) -> list[frame_pb2.Verdict]:
-    """Send frames, each once the one before is answered; wait until detect takes any."""
-
-    def tried() -> list[frame_pb2.Verdict]:
-        answered = threading.Semaphore(0)
-
-        def requests() -> Iterator[frame_pb2.StreamFramesRequest]:
-            yield frame_pb2.StreamFramesRequest()
-            for one in frames:
-                answered.acquire()
-                yield frame_pb2.StreamFramesRequest(frame=one)
-
-        verdicts = []
-        try:
-            for response in stub.StreamFrames(requests(), metadata=METADATA, timeout=600):
-                verdicts.append(response.verdict)
-                answered.release()
-        except grpc.RpcError as error:
-            assert error.code() == grpc.StatusCode.UNAVAILABLE  # noqa: PT017 - asked again
-            return []
-        return verdicts[1:]
-
-    return until(tried)
 
 
 def live(sent: Sent, count: int) -> list[frame_pb2.Frame]:
@@ -311,8 +264,7 @@ def search(detect: Detect, sent: Sent) -> None:
 def run(detect: Detect, count: int) -> None:
     """Send markers by every way in, end detect as a crash does, and search."""
     sent = Sent()
-    channel = grpc.insecure_channel(detect.address, options=[("grpc.enable_http_proxy", 0)])
-    stub = frame_pb2_grpc.FrameServiceStub(channel)
+    stub = stub_of(detect.address)
     frames = live(sent, count)
     verdicts = send(stub, frames)
     outcomes = {one.outcome for one in verdicts}
@@ -325,7 +277,6 @@ def run(detect: Detect, count: int) -> None:
     stranger = frame_pb2.RedactStillRequest(frame=frame_pb2.Frame(data=sent.still(9000)))
     with pytest.raises(grpc.RpcError):
         stub.RedactStill(stranger, timeout=20)
-    channel.close()
     log = (detect.folder / "log").read_text()
     for name in ("RuntimeError", "MemoryError", "ValueError", "no answer within"):
         assert name in log, (name, log[-3000:])

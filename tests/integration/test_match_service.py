@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,10 +41,10 @@ from lamplight_match.bootstrap import build as build_match
 from lamplight_match.settings import MatchSettings
 from lamplight_match.testing import Bus, a_situation
 from numpy.typing import NDArray
+from waits import until
 
 pytestmark = pytest.mark.integration
 PARTITIONS = 2
-WAIT_S = 60.0
 DAY_NS = 86_400 * 10**9
 Picture = NDArray[np.uint8]
 
@@ -107,14 +107,6 @@ def running(parts: Sequence[Component]) -> Iterator[None]:
     finally:
         for part in reversed(started):
             part.stop(20)
-
-
-def until(condition: Callable[[], object], wait_s: float = WAIT_S) -> None:
-    """Wait until `condition` holds; fail with its last value after `wait_s`."""
-    over_s = time.monotonic() + wait_s
-    while not condition():
-        assert time.monotonic() < over_s, condition()
-        time.sleep(0.05)
 
 
 class Reader:
