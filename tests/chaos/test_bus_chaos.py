@@ -69,7 +69,7 @@ def _feed(outbox: KafkaOutbox, messages: int, pause_s: float, calm: threading.Ev
             calm.wait()  # the last are for the last process to have been started
         outbox.put([Outgoing("inputs", f"key-{number % KEYS}", StringValue(value=str(number)))])
         if number % 20 == 19:
-            time.sleep(pause_s)
+            time.sleep(pause_s)  # paces what is fed, so that the kills fall into it
 
 
 def _run(
@@ -99,7 +99,7 @@ def _run(
         for share, whom in moments:
             passed = partial(_has_read, effects.read, round(share * messages))
             until(passed, f"{share:.2f} of the effects", timeout_s)
-            time.sleep(chance.uniform(0, 0.15))
+            time.sleep(chance.uniform(0, 0.15))  # anywhere in a batch
             if whom == "stage":
                 victim.kill()
             else:

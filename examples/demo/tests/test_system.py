@@ -63,7 +63,8 @@ def test_an_enrolment_that_fails_is_told_unless_the_system_drains(
     program = tmp_path / "fake.py"
     text = f"""
 import pathlib, sys, time
-command, go, failed = sys.argv[1], pathlib.Path({str(tmp_path / "go")!r}), pathlib.Path({str(failed)!r})
+command, go, told = sys.argv[1], pathlib.Path({str(tmp_path / "go")!r}), pathlib.Path({str(tmp_path / "told")!r})
+failed = pathlib.Path({str(failed)!r})
 def until(path):
     while not path.exists():
         time.sleep(0.01)
@@ -71,7 +72,7 @@ if command == "up":
     print("up: ready", flush=True)
     print({first!r}, flush=True)
     until(failed)
-    time.sleep(0.3)
+    until(told)
 elif command == "situation":
     until(go)
     print("error: detect: no answer", flush=True)
@@ -89,6 +90,9 @@ elif command == "situation":
             heard.wait(0.01)
         if is_told or demo.ending.wait(10):
             (tmp_path / "go").touch()
+        while is_told and not any("no answer" in line for line in said):
+            heard.wait(0.01)
+        (tmp_path / "told").touch()
 
     thread = threading.Thread(target=follow)
     thread.start()

@@ -7,10 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cv2
 import lamplight_detect
 import pytest
-from lamplight.camera.v1 import camera_pb2
 from lamplight.frame.v1 import frame_pb2
 from lamplight_detect.adapters import grpc_frames
 from lamplight_detect.adapters.grpc_frames import Frames
@@ -23,30 +21,6 @@ from lamplight_detect.testing import Room, noise
 
 NS = 1_000_000_000
 GATE = Path(lamplight_detect.__file__).parent / "gate"
-
-
-def test_an_observation_always_fits_its_topic(room: Room) -> None:
-    """Forty things in eight zones of long ids: the outbox refuses more than 8,192 bytes, and all that goes with it."""
-    corners = [camera_pb2.Point(x=x, y=y) for x, y in ((0, 0), (1, 0), (1, 1.01), (0, 1.01))]
-    zones = [camera_pb2.Zone(id=f"{number}-{'z' * 61}", polygon=corners) for number in range(8)]
-    camera = camera_pb2.Camera(id="c" * 63, zones=zones, sampling=camera_pb2.Sampling(min_gap_s=2, max_gap_s=30))
-    boxes = [(16.0 * column, 12.0 * row, 16.0 * column + 12, 12.0 * row + 9) for column in range(9) for row in range(5)]
-    room.things.said = [("car", box, 0.7) for box in boxes]
-    for seq in range(3):
-        frame = frame_pb2.Frame(
-            camera_id=camera.id,
-            epoch=1,
-            seq=seq,
-            at_ns=(1_700_000_000 + 2 * seq) * NS,
-            codec="png",
-            data=cv2.imencode(".png", noise(seq))[1].tobytes(),
-            is_key=True,
-            examine=True,
-        )
-        for record in room.detector.handle(frame, camera).records:
-            most = {"observations": 8_192}.get(record.topic, 65_536)
-            assert record.message is not None
-            assert record.message.ByteSize() <= most, record.topic  # type: ignore[union-attr] # all are messages
 
 
 class AbortedError(Exception):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import grpc
 import pytest
-from google.protobuf.message import Message
+from fake_table import FakeTable
 from lamplight.audit.v1 import audit_pb2
 from lamplight.camera.v1 import camera_pb2, camera_pb2_grpc
 from lamplight.command.v1 import command_pb2
@@ -23,25 +23,6 @@ from lamplight_kit.rpc import Role, RpcServer, Tokens, blocking_channel, problem
 from lamplight_kit.rpc.callers import Caller
 
 Owner = Callable[[command_pb2.Command], None]
-
-
-@dataclass
-class FakeTable:
-    """A table that a test writes."""
-
-    values: dict[str, Message] = field(default_factory=dict)
-
-    def get(self, key: str) -> Message | None:
-        """The latest value of `key`, or None."""
-        return self.values.get(key)
-
-    def items(self) -> Mapping[str, Message]:
-        """Return a copy of all."""
-        return dict(self.values)
-
-    def wait_ready(self, timeout_s: float) -> bool:
-        """Say that all is there."""
-        return True
 
 
 @dataclass

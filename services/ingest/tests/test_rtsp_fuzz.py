@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import struct
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +13,7 @@ from lamplight_ingest.rtsp.address import target_of
 from lamplight_ingest.rtsp.auth import Authenticator, Login, challenges
 from lamplight_ingest.rtsp.client import Options, RtspClient
 from lamplight_ingest.rtsp.events import Limits, SessionError
+from mutations import mutated
 from rtsp_wire import PPS, SPS, URL, Fed, aggregate, answer, description, fragments, framed, greeting, report, rtp
 
 BOUNDS = Limits(head_bytes=2048, headers=20, body_bytes=2048, garbage_bytes=20_000, picture_bytes=8000)
@@ -73,25 +73,6 @@ def test_every_cut_of_the_stream_tells_the_same(data: bytes, cuts: list[int], ke
         assert parts.client.activity == whole.client.activity
 
 
-def _mutated(rng: random.Random, data: bytes) -> bytes:
-    """Return `data` with a few bytes changed, cut out, doubled, or blown up."""
-    out = bytearray(data)
-    for _ in range(rng.randint(1, 6)):
-        at = rng.randrange(len(out) + 1)
-        match rng.randrange(5):
-            case 0 if at < len(out):
-                out[at] = rng.randrange(256)
-            case 1:
-                del out[at : at + rng.randint(1, 200)]
-            case 2:
-                out[at:at] = rng.randbytes(rng.randint(1, 20))
-            case 3:
-                out[at:at] = out[at : at + rng.randint(1, 400)]
-            case _:
-                out[at:at] = rng.choice([b"\r\n\r\n", b"$", b"RTSP/1.0 200 OK\r\n", b": " * 30, struct.pack(">I", at)])
-    return bytes(out)
-
-
 def _seed_streams() -> list[bytes]:
     video = b"".join(
         framed(rtp(payload, seq, seq // 5 * 9000, marker=seq % 5 == 4))
@@ -108,7 +89,7 @@ def _seed_streams() -> list[bytes]:
 
 
 def _survives(rng: random.Random, seed: bytes) -> None:
-    data = _mutated(rng, seed)
+    data = mutated(rng, seed)
     fed = Fed(Options(keys_only=rng.random() < 0.5, limits=BOUNDS), login=Login("u", "p"))
     at, now_s = 0, 0.0
     while at < len(data):

@@ -92,7 +92,7 @@ def _honest(viewer: Viewer) -> None:
     viewer.greet()
     for index in range(10_000):
         viewer.say(packets([KEY], index, 4500 * index))
-        time.sleep(0.05)
+        time.sleep(0.05)  # 20 pictures a second
 
 
 def _endless_headers(viewer: Viewer) -> None:
@@ -114,7 +114,7 @@ def _no_keyframe(viewer: Viewer) -> None:
     viewer.greet()
     for index in range(10_000):
         viewer.say(packets([PLAIN], index, 4500 * index))
-        time.sleep(0.02)
+        time.sleep(0.02)  # 50 pictures a second
 
 
 def _a_byte_and_no_more(viewer: Viewer) -> None:
@@ -137,7 +137,7 @@ def _lying_lengths(viewer: Viewer) -> None:
     for index in range(10_000):
         packet = rtp(KEY, index, 4500 * index, marker=True)
         viewer.say(b"$\x00\xff\xff" + packet)
-        time.sleep(0.005)
+        time.sleep(0.005)  # 200 pictures a second
 
 
 def _refuses(viewer: Viewer) -> None:

@@ -127,7 +127,7 @@ def _half_an_answer(viewer: Viewer) -> None:
     with contextlib.suppress(OSError):
         while True:
             viewer.say(b"R" if not viewer._held else b"T")
-            time.sleep(0.05)
+            time.sleep(0.05)  # slowly, but never silent
 
 
 def _hangs_up(viewer: Viewer) -> None:
@@ -269,7 +269,7 @@ def _lasting(viewer: Viewer) -> None:
     viewer.greet()
     for index in range(200):
         viewer.say(framed(rtp(KEY, index, 9000 * index, marker=True)))
-        time.sleep(0.02)
+        time.sleep(0.02)  # 50 pictures a second
 
 
 class _Other:
@@ -336,7 +336,7 @@ async def test_waiting_sources_have_so_many_threads() -> None:
     class Stuck(_Other):
         def pictures(self) -> Iterator[Picture]:
             while not self.closed:
-                time.sleep(0.01)
+                time.sleep(0.01)  # in a call that waits, until it is closed
             yield from ()
 
     threads = Threads(1)

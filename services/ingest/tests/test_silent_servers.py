@@ -30,7 +30,7 @@ def _honest(viewer: Viewer) -> None:
     viewer.greet()
     for index in range(1000):
         viewer.say(packets([KEY], index, 4500 * index))
-        time.sleep(0.05)
+        time.sleep(0.05)  # 20 pictures a second
 
 
 def test_honest_cameras_behind_hundreds_of_silent_ones_are_live_within_seconds() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
+from fake_table import FakeTable
 from google.protobuf.message import Message
 from lamplight.camera.v1 import camera_pb2
 from lamplight.command.v1 import command_pb2
@@ -177,25 +178,6 @@ def test_what_is_forgotten_comes_back_as_it_was_committed() -> None:
 
 
 # -- the fleet ---------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class FakeTable:
-    """A table that a test writes."""
-
-    values: dict[str, Message] = field(default_factory=dict)
-
-    def get(self, key: str) -> Message | None:
-        """The latest value of `key`, or None."""
-        return self.values.get(key)
-
-    def items(self) -> Mapping[str, Message]:
-        """Return a copy of all."""
-        return dict(self.values)
-
-    def wait_ready(self, timeout_s: float) -> bool:
-        """Say that all is there."""
-        return True
 
 
 @dataclass
