@@ -62,10 +62,11 @@ def test_a_redacted_picture_cannot_be_drawn_on(room: Room) -> None:
         ([("person", (40, 30, 52, 60), 0.11)], (39, 27, 53, 63)),
         ([("person", (40, 30, 60, 90), 0.5), ("bicycle", (35, 60, 80, 100), 0.2)], (35, 60, 80, 100)),
         ([("person", (40, 30, 60, 90), 0.5), ("suitcase", (54, 60, 75, 95), 0.2)], (54, 60, 75, 95)),
+        ([("person", (40, 30, 60, 90), 0.5), ("suitcase", (40, 60, 100, 100), 0.31)], (40, 60, 100, 100)),
         ([("car", (40, 40, 60, 55), 0.16)], (40, 46, 60, 55)),
         ([("car", (40, 40, 100, 80), 0.31)], (40, 54, 100, 82)),
     ],
-    ids=["person", "small person", "what is ridden", "what is carried", "small plate", "plate"],
+    ids=["person", "small person", "what is ridden", "what is carried", "a large load", "small plate", "plate"],
 )
 def test_what_must_not_be_seen_is_solid(room: Room, said: list[Said], box: tuple[int, int, int, int]) -> None:
     """People from low scores on, what goes with them, and a band on each vehicle, with their margins."""
@@ -104,8 +105,9 @@ def test_a_large_faint_box_is_not_believed(room: Room) -> None:
         [("person", (40, 30, 50, 50), 0.5), ("bicycle", (42, 20, 112, 100), 0.6)],
         [("person", (40, 30, 60, 90), 0.19), ("bicycle", (55, 60, 95, 110), 0.6)],
         [("person", (40, 30, 60, 90), 0.5), ("bicycle", (50, 50, 110, 100), 0.29)],
+        [("person", (40, 30, 60, 90), 0.5), ("suitcase", (40, 60, 100, 100), 0.29)],
     ],
-    ids=["a house", "a street", "too large to ride", "a faint rider", "a faint bicycle"],
+    ids=["a house", "a street", "too large to ride", "a faint rider", "a faint bicycle", "a wall"],
 )
 def test_what_is_large_and_faint_shows_beside_the_people(room: Room, said: list[Said]) -> None:
     """Houses that pass faintly for buses have no band; bicycles go with somebody sure who is of their size."""

@@ -9,8 +9,10 @@ import numpy as np
 from lamplight_kit.onnx import Kind
 from numpy.typing import NDArray
 
+from lamplight_detect.change import small_luma
 from lamplight_detect.detections import Boxes
 from lamplight_detect.gate.closeup import is_anyone, is_at
+from lamplight_detect.gate.light import Light, light_of
 from lamplight_detect.gate.masks import painted
 from lamplight_detect.gate.motion import Mask
 from lamplight_detect.gate.picture import GateClosed
@@ -36,13 +38,21 @@ class Backdrop:
     may: Mask = field(repr=False)
     looked: dict[tuple[int, ...], bool] = field(default_factory=dict, repr=False, compare=False)
 
-    def is_anyone(self, things: Finder, box_xyxy: Boxes, at_least: float) -> bool:
-        """Tell whether anybody may be in the box [1, 4], on a grid of SNAP_PX, in four turns and at two scales."""
+    def light(self, policy: Policy) -> Light:
+        """Return in which light models are shown it."""
+        return light_of(small_luma(self.bgr), policy)
+
+    def is_anyone(self, things: Finder, box_xyxy: Boxes, at_least: float, light: Light | None = None) -> bool:
+        """Tell whether anybody may be in the box [1, 4], on a grid of SNAP_PX, in four turns and at two scales.
+
+        It is looked at in `light`: a `looked` that is shared stands for one light.
+        """
         low, high = np.floor(box_xyxy[:, :2] / SNAP_PX), np.ceil(box_xyxy[:, 2:] / SNAP_PX)
         box = np.concatenate([low, high], axis=1)
         key = tuple(int(side) for side in box[0])
         if key not in self.looked:
-            self.looked[key] = is_anyone(things, self.bgr, (box * SNAP_PX).astype(np.float32), at_least)
+            shown = self.bgr if light is None else light.shown(self.bgr)
+            self.looked[key] = is_anyone(things, shown, (box * SNAP_PX).astype(np.float32), at_least)
         return self.looked[key]
 
 
@@ -69,11 +79,13 @@ def filled(
         shown[part] = backdrop.bgr[part]
     stands = np.zeros(hw, np.bool_)
     if parts:
-        found = believable(things.find(shown, at_least), hw)
+        light = backdrop.light(policy)
+        found = believable(things.find(light.shown(shown), at_least), hw)
         people = found.of(things.manifest.indices(Kind.PERSON))
         plates = painted(hw, bands(found, things.manifest, hw, policy))
         for part, box in parts:
-            if not (part & plates).any() and not is_at(people, box) and not backdrop.is_anyone(things, box, at_least):
+            is_free = not (part & plates).any() and not is_at(people, box)
+            if is_free and not backdrop.is_anyone(things, box, at_least, light):
                 stands |= part
     return stands
 

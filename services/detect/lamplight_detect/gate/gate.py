@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import InitVar, dataclass
+from dataclasses import InitVar, dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from lamplight_detect.detections import Boxes, Detections
 from lamplight_detect.gate.aside import Aside, aside_of, masks_of
 from lamplight_detect.gate.closeup import is_anyone
 from lamplight_detect.gate.fill import Backdrop, filled
+from lamplight_detect.gate.light import light_of
 from lamplight_detect.gate.look import Look, looked, seen_by
 from lamplight_detect.gate.masks import SOMEBODY, Masks, burnt, covered, merged
 from lamplight_detect.gate.motion import Mask, Recent, Sample, coarse, enlarged, follows, moving
@@ -102,7 +103,9 @@ class Gate:
         """Return all that the first pass sees in the whole picture, from the lowest score on; GateClosed at a fault."""
         self.check_open()
         return _closing(
-            lambda: looked(believable(self.things.find(view.bgr, self.policy.whole_score), view.frame_hw), view.bgr)
+            lambda: looked(
+                believable(self.things.find(self._lit(view).bgr, self.policy.whole_score), view.frame_hw), view.bgr
+            )
         )
 
     def glance(self, view: View, whole: Detections, recent: Recent, standing_vehicles: Boxes = _NO_BOXES) -> Sample:
@@ -119,7 +122,7 @@ class Gate:
     def is_anyone(self, view: View, box_xyxy: Boxes) -> bool:
         """Tell whether anybody may be in the box [1, 4] of `view`, looked at in all turns and at two scales."""
         self.check_open()
-        return _closing(lambda: is_anyone(self.things, view.bgr, box_xyxy, self.policy.whole_score))
+        return _closing(lambda: is_anyone(self.things, self._lit(view).bgr, box_xyxy, self.policy.whole_score))
 
     def release(self, view: View, whole: Look, recent: Recent, standing_vehicles: Boxes = _NO_BOXES) -> Released:
         """Return the redacted picture; GateClosed with the reason where anything at all is not as it must be.
@@ -178,15 +181,16 @@ class Gate:
     ) -> Searched:
         hw, policy, manifest = view.frame_hw, self.policy, self.things.manifest
         vouched = spared(recent, hw, view.luma.shape, policy)
-        upright = self._searched(view, Pose(), most_tiles, vouched, whole)
+        lit = self._lit(view)
+        upright = self._searched(lit, Pose(), most_tiles, vouched, whole)
         wanted = recent.turns.wanted(policy.turned_first, policy.turned_every)
-        glimpsed = [self._glimpsed(view, Pose(turn)) for turn in TURNS if turn in wanted]
+        glimpsed = [self._glimpsed(lit, Pose(turn)) for turn in TURNS if turn in wanted]
         turns = voted(recent.turns, {0: whole} | {one.pose.turns: one.things for one in glimpsed}, manifest)
-        turned = [self._turned(view, one, turns, most_tiles, vouched) for one in glimpsed]
-        poses = [upright, *(self._searched(view, pose, most_tiles, vouched) for pose in proportioned(hw)), *turned]
+        turned = [self._turned(lit, one, turns, most_tiles, vouched) for one in glimpsed]
+        poses = [upright, *(self._searched(lit, pose, most_tiles, vouched) for pose in proportioned(hw)), *turned]
         is_alone = recent.held(view.at_ns, hw, policy) is None or not recent.is_vouched
         if is_alone:
-            poses.append(self._second(view))
+            poses.append(self._second(lit))
         boxes = {
             "person": np.concatenate([one.people(manifest, hw, turns, policy) for one in poses]),
             "face": np.concatenate([one.faces_back(hw, policy) for one in poses]),
@@ -196,6 +200,11 @@ class Gate:
         scale = plan_of(self.things, hw, policy, most_tiles).leaving(policy)
         sample = _sample(view, covered(hw, boxes, motion), boxes, turns)
         return Searched(view, upright.things, boxes, motion, sample, turns, is_alone, scale, _HAND)
+
+    def _lit(self, view: View) -> View:
+        """Return `view` as the models are shown it: a dark one lightened. It is searched, and never leaves."""
+        shown = light_of(view.luma, self.policy).shown(view.bgr)
+        return view if shown is view.bgr else replace(view, bgr=shown)
 
     def _glimpsed(self, view: View, pose: Pose) -> InPose:
         """Look at the whole of `view` in `pose`, once: enough to tell how a camera hangs."""
@@ -247,7 +256,7 @@ class Gate:
     def _boxes_twice(self, searched: Searched) -> Mapping[str, Boxes]:
         """Return the masks of a picture that no later one stands by: with those that a second look adds."""
         view, manifest, policy = searched.view, self.things.manifest, self.policy
-        again = self._second(view)
+        again = self._second(self._lit(view))
         more = {
             "person": again.people(manifest, view.frame_hw, searched.turns, policy),
             "plate": plates([again], searched.turns, manifest, view.frame_hw, policy),

@@ -31,6 +31,9 @@ class Policy:
     alone: tiles and the search for faces are spared there, but in one picture of `full_every`. Faces are looked for in
     parts, `window_margin_px` of the small copy around what is not vouched for, while these are at most
     `windows_most_share` of the picture.
+
+    Models are shown a dark picture lightened: where the grey level below which `dark_percentile` % of it lie is under
+    `dark_below`, it is brought to `light_to`, at most `light_most` times as bright; from `light_knee` on less is added.
     """
 
     whole_score: float = 0.05
@@ -83,6 +86,11 @@ class Policy:
     window_margin_px: int = 8
     windows_most_share: float = 0.5
     surprise_share: float = 0.95
+    dark_percentile: float = 95.0
+    dark_below: float = 90.0
+    light_to: float = 140.0
+    light_most: float = 6.0
+    light_knee: float = 200.0
 
     def surer(self, by: float) -> Policy:
         """Return the same policy with people surer `by` so much, for a turn that the camera may not hang in."""
