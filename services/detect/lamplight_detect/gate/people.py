@@ -89,13 +89,14 @@ def people_boxes(found: Detections, manifest: Manifest, frame_hw: tuple[int, int
     people = people.where(kept(people, frame_hw, policy))
     near = grown(people.boxes_xyxy, policy.person_margin)
     riders = grown(people.at_least(policy.rider_score).boxes_xyxy, policy.person_margin)
-    with_them = [_held(found, manifest, near, policy), _ridden(found, manifest, riders, frame_hw, policy)]
+    with_them = [_held(found, manifest, near, frame_hw, policy), _ridden(found, manifest, riders, frame_hw, policy)]
     return np.concatenate([near, *(grown(boxes, policy.person_margin) for boxes in with_them)])
 
 
-def _held(found: Detections, manifest: Manifest, near: Boxes, policy: Policy) -> Boxes:
-    """Return the boxes of things that are worn, held or carried."""
+def _held(found: Detections, manifest: Manifest, near: Boxes, frame_hw: tuple[int, int], policy: Policy) -> Boxes:
+    """Return the boxes of things that are worn, held or carried, as sure for their size as somebody must be."""
     theirs = found.of(manifest.indices(Kind.PORTABLE, Kind.CARRIED)).at_least(policy.held_thing_score)
+    theirs = theirs.where(kept(theirs, frame_hw, policy))
     if len(theirs) == 0 or len(near) == 0:
         return np.zeros((0, 4), np.float32)
     shared = intersection(theirs.boxes_xyxy, near).max(axis=1) / area(theirs.boxes_xyxy)
