@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from lamplight_ingest import hls
 from lamplight_ingest.adapters.http import HttpSource
 from lamplight_ingest.adapters.http_hosts import HttpHosts
+from lamplight_ingest.adapters.secrets import Credentials
 from lamplight_ingest.doors import Doors, parse
 from lamplight_ingest.hls import NoPlaylist, Piece, choose
 from lamplight_ingest.model import Picture, SourceAway, SourceError, SourceRefused
@@ -30,11 +31,12 @@ HEAD = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n"
 
 @dataclass
 class Site:
-    """A web server whose pages a test writes; `gone` answers 404, `moved` redirects."""
+    """A web server whose pages a test writes; `moved` redirects; with `nonces` it wants Digest, each serves once."""
 
     pages: dict[str, bytes] = field(default_factory=dict)
     moved: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    nonces: set[str] | None = None
     port: int = 0
 
     def url(self, path: str) -> str:
@@ -52,6 +54,8 @@ def site() -> Iterator[Site]:
 
         def do_GET(self) -> None:
             made.asked.append(self.path)
+            if made.nonces is not None and not self._proved(made.nonces):
+                return
             body, status = made.pages.get(self.path, b""), 200 if self.path in made.pages else 404
             span = self.headers.get("Range", "").removeprefix("bytes=").partition("-")
             if span[0]:
@@ -64,6 +68,18 @@ def site() -> Iterator[Site]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def _proved(self, nonces: set[str]) -> bool:
+            told = self.headers.get("Authorization", "").partition('nonce="')[2].partition('"')[0]
+            if told in nonces:
+                nonces.remove(told)
+                return True
+            nonces.add(f"n{len(made.asked)}")
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", f'Digest realm="r", nonce="n{len(made.asked)}", qop="auth"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return False
 
         def handle(self) -> None:
             with contextlib.suppress(ConnectionError):
@@ -129,10 +145,12 @@ def _one_ts(whole: Path, number: int, folder: Path) -> bytes:
     return path.read_bytes()
 
 
-def source(url: str, *, keys_only: bool = False, doors: Doors | None = None) -> HttpSource:
+def source(
+    url: str, *, keys_only: bool = False, doors: Doors | None = None, login: Credentials | None = None
+) -> HttpSource:
     """Return the source of a playlist."""
     hosts = HttpHosts(doors or Doors(allow_loopback=True), 1.0)
-    return HttpSource(parse(url), None, hosts, SystemClock(), gap_s=0.1, max_bytes=100_000, keys_only=keys_only)
+    return HttpSource(parse(url), login, hosts, SystemClock(), gap_s=0.1, max_bytes=100_000, keys_only=keys_only)
 
 
 def pictures(found: HttpSource, count: int) -> list[Picture]:
@@ -167,6 +185,15 @@ def test_ts_segments_give_every_picture_at_its_pace(site: Site, segments: Mappin
     assert came[0].source_at_ns == 1_767_323_045_500_000_000
     assert (came[-1].received_ns - came[0].received_ns) / 1e9 == pytest.approx(1.9, abs=0.6)
     assert not any(picture.lost_before for picture in came)
+
+
+def test_a_server_whose_nonces_serve_once_gives_its_segments(site: Site, segments: Mapping[str, list[bytes]]) -> None:
+    """Each playlist and segment is proved for anew."""
+    site.pages = {f"/{number}.ts": data for number, data in enumerate(segments["ts"])}
+    site.pages["/live.m3u8"] = listed("0.ts", "1.ts", end=True)
+    site.nonces = set()
+    assert len(pictures(source(site.url("/live.m3u8"), login=Credentials("u", "p")), 8)) == 8
+    assert site.asked.count("/1.ts") == 2
 
 
 def test_fragmented_mp4_is_read_by_ranges_too(site: Site, segments: Mapping[str, list[bytes]]) -> None:

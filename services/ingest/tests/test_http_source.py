@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -353,11 +354,64 @@ def test_credentials_go_as_the_server_asks(challenge: str, scheme: str) -> None:
         assert PASSWORD not in str(error.value)
 
 
+def nonces_that_serve_once(answer: Callable[[Any], None], algorithm: str = "MD5") -> Callable[[Any], None]:
+    """Want Digest with a number that serves for one request, and never say that one was stale."""
+    count, good = itertools.count(), set[str]()
+
+    def asked(handler: Any) -> None:
+        told = re.search('nonce="([^"]*)"', handler.headers.get("Authorization", ""))
+        if told and told[1] in good:
+            good.remove(told[1])
+            answer(handler)
+            return
+        nonce = f"n{next(count)}"
+        good.add(nonce)
+        say(
+            handler, 401, WWW_Authenticate=f'Digest realm="cam\xe9", nonce="{nonce}", qop="auth", algorithm={algorithm}'
+        )
+
+    return asked
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA256"])
+def test_a_server_whose_nonces_serve_once_is_asked_on(algorithm: str) -> None:
+    """Each picture costs two requests, and none the camera's state."""
+    with serving(nonces_that_serve_once(lambda h: say(h, 200, media.jpeg()), algorithm)) as camera:
+        assert len(first(source(camera, Credentials("w\u00e4rter", PASSWORD)), 4)) == 4
+        assert sum("authorization" in request for request in camera.seen) >= 7
+
+
+def test_a_stream_is_had_from_a_server_whose_nonces_serve_once() -> None:
+    """MJPEG as snapshots."""
+    with serving(nonces_that_serve_once(mjpeg)) as camera:
+        assert len(first(source(camera, Credentials("root", PASSWORD)), 3)) == 3
+
+
+@pytest.mark.parametrize(
+    ("challenge", "expected"),
+    [
+        ('Digest realm="r", nonce="n", qop="auth-int"', "Digest MD5 with qop auth-int, Basic or Digest"),
+        ('Digest realm="r", nonce="n", algorithm=SHA-512-256', "Digest SHA-512-256, Basic or Digest"),
+        ("Negotiate", "it asks for Negotiate"),
+        ('Digest realm="r", nonce="n"', "the user name or password is wrong"),
+    ],
+)
+def test_a_login_that_was_refused_says_why(challenge: str, expected: str) -> None:
+    """What is asked for and cannot be answered is told apart from what was answered wrongly."""
+    with serving(lambda h: say(h, 401, WWW_Authenticate=challenge)) as camera:
+        with pytest.raises(SourceRefused, match="status 401 Unauthorized found") as error:
+            first(source(camera, Credentials("root", PASSWORD)), 1)
+        assert expected in str(error.value)
+        assert len(camera.seen) == 1 + ("wrong" in expected)
+        with pytest.raises(SourceRefused, match=r"name a secret|set the camera's"):
+            first(source(camera), 1)
+
+
 def test_credentials_stay_with_their_origin() -> None:
     """A redirect to another server gets none."""
     with serving(lambda h: say(h, 401, WWW_Authenticate="Basic")) as other:
         answer = lambda h: say(h, 302, Location=other.url)  # noqa: E731 - an answer
-        with serving(answer) as camera, pytest.raises(SourceRefused):
+        with serving(answer) as camera, pytest.raises(SourceRefused, match="it was redirected"):
             first(source(camera, Credentials("root", PASSWORD)), 1)
         assert other.seen
         assert not any("authorization" in request for request in other.seen)

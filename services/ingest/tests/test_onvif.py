@@ -57,6 +57,7 @@ class Responder:
     body: bytes | None = None
     stream: str = "rtsp://{host}:554/profile/{token}?a=1&amp;b=2"
     port: int = 0
+    qop: str = "auth"
     calls: list[str] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
 
@@ -70,7 +71,8 @@ class Responder:
             return 200, self.body, {}
         if call != "GetSystemDateAndTime" and not self._knows(request, authorization):
             if self.login == "digest":
-                return 401, b"", {"WWW-Authenticate": 'Digest realm="cam", nonce="abc", qop="auth", algorithm=MD5'}
+                wanted = f'Digest realm="cam", nonce="abc", qop="{self.qop}", algorithm=MD5'
+                return 401, b"", {"WWW-Authenticate": wanted}
             return 400, self._fault("ter:NotAuthorized", "Sender not Authorized"), {}
         made = getattr(self, f"_{call}", lambda _: self._fault("ter:ActionNotSupported", "no such action"))(request)
         return (500 if b"Fault" in made else 200), made, {}
@@ -238,6 +240,15 @@ def test_a_wrong_password_is_refused_with_the_cure_and_never_shown() -> None:
                 asked(made)
             assert PASSWORD not in str(refused.value)
             assert "secret" in str(refused.value) or "401" in str(refused.value)
+
+
+def test_a_digest_that_we_cannot_answer_is_named_with_the_cure() -> None:
+    """By the very words of the live camera, since both answer by the same code."""
+    with responding(Responder(login="digest", qop="auth-int")) as made:
+        with pytest.raises(SourceRefused, match="it asks for Digest MD5 with qop auth-int") as refused:
+            asked(made)
+        assert "set the camera's authentication" in str(refused.value)
+        assert not any(heard.startswith("Digest ") for heard in made.heard)
 
 
 @pytest.mark.parametrize(

@@ -140,3 +140,71 @@ def test_a_name_with_line_breaks_stays_within_its_header() -> None:
 def test_credentials_are_shown_nowhere() -> None:
     """A login's text holds neither name nor password."""
     assert "secret" not in repr(Login("secret-user", "secret-word"))
+
+
+def _asked(authenticator: Authenticator, *answers: str) -> list[bool]:
+    """Return whether each 401 to one request, whose challenges are `answers`, was answered."""
+    said = []
+    for tries, challenge in enumerate(answers):
+        said.append(authenticator.may_answer([challenge] if challenge else [], tries))
+        authenticator.header("GET", "/")
+    return said
+
+
+def test_a_nonce_that_serves_once_is_no_wrong_password() -> None:
+    """A server that does not say `stale` and wants another number each time is answered once a request."""
+    authenticator = Authenticator(Login("u", "p"), lambda: "own")
+    for number in range(4):
+        assert _asked(authenticator, f"Digest realm=r, nonce=n{number}, qop=auth") == [True]
+
+
+@pytest.mark.parametrize("challenge", ["Digest realm=r, nonce={}, qop=auth", "Basic realm=r"])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_wrong_password_is_answered_once(challenge: str, is_known: bool) -> None:
+    """A second 401 to what answered that very challenge ends it, beforehand or not, however fresh the next nonce is."""
+    authenticator = Authenticator(Login("u", "p"), lambda: "own")
+    if is_known:  # the password is changed after one request
+        assert _asked(authenticator, challenge.format("n")) == [True]
+    expected = [True, False] if "nonce" in challenge or not is_known else [False]
+    assert _asked(authenticator, *(challenge.format(number) for number in range(len(expected)))) == expected
+
+
+def test_the_same_nonce_again_is_answered_where_it_had_served_before() -> None:
+    """The server may want its count to begin anew; a first use that failed is a wrong password."""
+    authenticator = Authenticator(Login("u", "p"), lambda: "own")
+    same = "Digest realm=r, nonce=n, qop=auth"
+    assert _asked(authenticator, same) == [True]
+    authenticator.header("GET", "/")
+    assert _asked(authenticator, same, same) == [True, False]
+
+
+def test_an_algorithm_is_known_without_its_dash() -> None:
+    """SHA256 is SHA-256, told back as the server spells it."""
+    (challenge,) = challenges(["Digest realm=r, nonce=n, algorithm=SHA256"])
+    assert challenge.strength == 4
+    told = digest(challenge, Login("u", "p"), "GET", "/", count=1, own_nonce="o")
+    assert "algorithm=SHA256" in told
+    first, second = (hashlib.sha256(text).hexdigest() for text in (b"u:r:p", b"GET:/"))
+    assert f'response="{hashlib.sha256(f"{first}:n:{second}".encode()).hexdigest()}"' in told
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (['Digest realm=r, nonce=n, qop="auth-int"'], "it asks for Digest MD5 with qop auth-int, Basic or Digest"),
+        (["Digest realm=r, nonce=n, algorithm=SHA-512-256"], "it asks for Digest SHA-512-256, Basic"),
+        (["Negotiate", 'Bearer realm="x"'], "it asks for Negotiate and Bearer, Basic"),
+        (["Digest realm=r"], "it asks for Digest MD5 without a nonce, Basic"),
+        ([], "it does not say how to log in"),
+        (["Basic realm=r", "Negotiate"], "the user name or password is wrong"),
+        (["A", "B", "C", "D", "E" * 200], "A and B and C and D and others"),
+    ],
+)
+def test_what_cannot_be_answered_is_named_with_the_cure(values: list[str], expected: str) -> None:
+    """A wrong password is told of only where one was proved."""
+    said = Authenticator(Login("u", "p"), lambda: "own").why_refused(values)
+    assert expected in said
+    assert ("set the camera's authentication" in said) is ("wrong" not in said)
+    assert len(said) < 250
+    without = Authenticator(None, lambda: "own").why_refused(values)
+    assert ("name a secret" in without) is (not values or "wrong" in expected)

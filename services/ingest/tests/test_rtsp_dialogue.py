@@ -125,6 +125,23 @@ def test_no_credentials_where_some_are_wanted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("challenge", "expected"),
+    [
+        ('WWW-Authenticate: Digest realm="r", nonce="n", qop="auth-int"', "Digest MD5 with qop auth-int"),
+        ("WWW-Authenticate: Negotiate", "Negotiate"),
+        ("Server: x", "no challenge in WWW-Authenticate"),
+    ],
+)
+def test_a_login_that_we_cannot_do_is_no_wrong_password(challenge: str, expected: str) -> None:
+    """The challenge, what is expected, and the cure."""
+    fed = Fed(login=LOGIN).feed(answer(1)).feed(answer(2, challenge, status="401 Unauthorized"))
+    assert _failed(fed).fault is Fault.REFUSED
+    assert expected in _failed(fed).reason
+    assert "Basic or Digest (MD5 or SHA-256, qop auth) expected; set the camera's auth" in _failed(fed).reason
+    assert "wrong" not in _failed(fed).reason
+
+
+@pytest.mark.parametrize(
     ("status", "fault"),
     [
         ("403 Forbidden", Fault.REFUSED),

@@ -25,7 +25,7 @@ from lamplight_ingest.adapters.network import open_addresses
 from lamplight_ingest.adapters.secrets import Credentials
 from lamplight_ingest.doors import Address, Doors
 from lamplight_ingest.model import SourceAway, SourceRefused
-from lamplight_ingest.rtsp.auth import Authenticator, Login
+from lamplight_ingest.rtsp.auth import ELSEWHERE, Authenticator, Login
 from lamplight_ingest.scrub import scrub
 
 MAX_REDIRECTS = 3
@@ -40,6 +40,7 @@ SLOW_S = 3.0
 _REFUSING = frozenset({400, 401, 403, 404, 405, 406, 410, 451})
 _WHOLE_TIMEOUTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_WHO_ARE_YOU = 401
 
 
 class CheckedResolver(AbstractResolver):
@@ -179,7 +180,7 @@ class AsyncHosts:
 
     def of(self, address: Address) -> Manners:
         """Return the manners towards the host of `address`."""
-        key = (address.scheme, address.host, address.port)
+        key = _origin(address)
         if key not in self._manners:
             self._manners[key] = Manners(self._at_once)
         return self._manners[key]
@@ -246,7 +247,12 @@ class AsyncClient:
 
     def refuse(self, response: aiohttp.ClientResponse) -> None:
         """Raise what a status other than 200, 304, 429 and 503 means."""
-        text = self.said(f"status {response.status} {response.reason or ''} found, 200 expected")
+        found = f"status {response.status} {response.reason or ''} found, 200 expected"
+        if response.status == _WHO_ARE_YOU:
+            asked = (response.url.scheme, response.url.host, response.url.port) == _origin(self.address)
+            offered = response.headers.getall("www-authenticate", [])
+            found += f": {self._authenticator.why_refused(offered) if asked else ELSEWHERE}"
+        text = self.said(found)
         raise SourceRefused(text) if response.status in _REFUSING else SourceAway(text)
 
     async def _answered(self, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
@@ -266,24 +272,20 @@ class AsyncClient:
 
     async def _asked(self, address: Address, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         """Ask once, and again where the server asks who we are; it is told at our own address alone."""
-        is_own = (address.scheme, address.host, address.port) == (
-            self.address.scheme,
-            self.address.host,
-            self.address.port,
-        )
-        url = _url(address.text)
-        response = await self._sent(url, headers, with_login=is_own)
-        if response.status == 401 and is_own and self._authenticator.has_login:
-            is_first = self._authenticator.header("GET", url.raw_path_qs) is None
-            challenge = self._authenticator.challenged(response.headers.getall("www-authenticate", []))
-            if challenge is not None and (is_first or challenge.is_stale):
-                response.close()
-                return await self._sent(url, headers, with_login=True)
-        return response
+        is_own = _origin(address) == _origin(self.address)
+        url, tries = _url(address.text), 0
+        while True:
+            response = await self._sent(url, headers, with_login=is_own)
+            offered = response.headers.getall("www-authenticate", [])
+            if response.status != _WHO_ARE_YOU or not is_own or not self._authenticator.may_answer(offered, tries):
+                return response
+            response.close()
+            tries += 1
 
     async def _sent(self, url: URL, headers: Mapping[str, str], *, with_login: bool) -> aiohttp.ClientResponse:
         own = self._authenticator.header("GET", url.raw_path_qs) if with_login else None
-        sent = {**headers, "Authorization": own} if own else headers
+        # A realm that is no UTF-8 is proved as it came, and told back without what no header of aiohttp's can hold.
+        sent = {**headers, "Authorization": own.encode("utf-8", "replace").decode()} if own else headers
         return await self._hosts.session.get(url, headers=sent, allow_redirects=False)
 
     def _redirected(self, response: aiohttp.ClientResponse, location: str) -> Address:
@@ -304,6 +306,10 @@ class AsyncClient:
         closed = self._hosts.doors.why_closed(address)
         if closed is not None:
             raise SourceRefused(self.said(f"{how} to where we may not go: {closed}"))
+
+
+def _origin(address: Address) -> tuple[str, str, int]:
+    return address.scheme, address.host, address.port
 
 
 def _url(text: str) -> URL:

@@ -35,7 +35,7 @@ class HttpClient:
         self._known = credentials.known if credentials else ()
         own: Origin = origin_of(httpx.URL(address.text))
         self._host = hosts.of(own)
-        self._auth = AsAsked(credentials, own) if credentials else None
+        self._auth = AsAsked(credentials, own)
         self._exchange = Exchange()
 
     @contextlib.contextmanager
@@ -95,7 +95,10 @@ class HttpClient:
 
     def refuse(self, response: httpx.Response) -> None:
         """Raise what a status other than 200, 304, 429 and 503 means."""
-        text = self.said(f"status {response.status_code} {response.reason_phrase} found, 200 expected")
+        found = f"status {response.status_code} {response.reason_phrase} found, 200 expected"
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            found += f": {self._auth.why_refused(response)}"
+        text = self.said(found)
         raise SourceRefused(text) if response.status_code in _REFUSING else SourceAway(text)
 
     def _begun(self) -> Exchange:

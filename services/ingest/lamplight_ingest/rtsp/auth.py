@@ -16,6 +16,12 @@ _SCHEME = re.compile(rf"({_TOKEN})(?:\s+\S+)?")
 _UNQUOTABLE = re.compile(r"[\x00-\x1f\x7f]")
 _HASHES = {"md5": hashlib.md5, "sha-256": hashlib.sha256}
 _STRENGTH = {"basic": 1, "md5": 2, "md5-sess": 3, "sha-256": 4, "sha-256-sess": 5}
+_SAME = {"sha256": "sha-256", "sha256-sess": "sha-256-sess"}
+"""Algorithms as some cameras spell them."""
+_MAX_TRIES = 2
+_MAX_NAMED, _MAX_WORD = 4, 20
+ELSEWHERE = "it was redirected, and credentials go to the camera's own host alone; give the address that it leads to"
+WHAT_WE_ANSWER = "Basic or Digest (MD5 or SHA-256, qop auth) expected"
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,19 @@ class Challenge:
     @property
     def kind(self) -> str:
         """`basic`, or the digest's algorithm."""
-        return self.scheme if self.scheme != "digest" else self.parameters.get("algorithm", "MD5").lower()
+        if self.scheme != "digest":
+            return self.scheme
+        algorithm = self.parameters.get("algorithm", "MD5").lower()
+        return _SAME.get(algorithm, algorithm)
+
+    @property
+    def named(self) -> str:
+        """What a person finds it by in a camera's settings; short and printable, whatever the server wrote."""
+        if self.scheme != "digest":
+            return _word(self.scheme.title())
+        words = ["Digest", _word(self.parameters.get("algorithm", "MD5"))]
+        words += [f"with qop {_word(self.parameters['qop'])}"] if self.parameters.get("qop") else []
+        return " ".join([*words, *([] if self.nonce else ["without a nonce"])])
 
     @property
     def strength(self) -> int:
@@ -93,6 +111,40 @@ class Authenticator:
         self._count = 0
         return self._challenge
 
+    def may_answer(self, values: Iterable[str], tries: int) -> bool:
+        """Take the challenges of a 401 to a request that has answered `tries` of them; tell whether to send it again.
+
+        Once a request, and once more where only the nonce was too old. What was proved beforehand counts as an answer
+        where the server asks for the very same again that was answered there for the first time: then the user or the
+        password is wrong, and asking on would lock the account. A server whose nonces serve once asks for another.
+        """
+        before, count = self._challenge, self._count
+        challenge = self.challenged(values)
+        if challenge is None:
+            return False
+        was_this = before is not None and before.nonce == challenge.nonce and count <= 1
+        is_first = tries == 0 and not was_this
+        return is_first or (tries < _MAX_TRIES and challenge.is_stale)
+
+    def why_refused(self, values: Iterable[str]) -> str:
+        """Say why the challenges of a 401 came to nothing, and the cure; names them, and no credentials."""
+        offered = challenges(values)
+        if not any(challenge.strength for challenge in offered):
+            names = list(dict.fromkeys(challenge.named for challenge in offered))
+            if names:
+                found = " and ".join(names[:_MAX_NAMED]) + (" and others" if len(names) > _MAX_NAMED else "")
+                return f"it asks for {found}, {WHAT_WE_ANSWER}; set the camera's authentication to one of them"
+            if self.has_login:
+                text = "it does not say how to log in (no challenge in WWW-Authenticate)"
+                return f"{text}, {WHAT_WE_ANSWER}; set the camera's authentication to one of them"
+        if not self.has_login:
+            return "it wants a user name and password; name a secret under credentials"
+        return "the user name or password is wrong"
+
+    def begin_anew(self) -> None:
+        """Count from one again: what was answered last was cut off, and is answered over another connection."""
+        self._count = 0
+
     def header(self, method: str, url: str) -> str | None:
         """Return the Authorization for a request as it will be sent, None where none was asked for."""
         if self._challenge is None or self._login is None:
@@ -105,7 +157,7 @@ class Authenticator:
 
 def basic(login: Login) -> str:
     """Return a Basic answer, in UTF-8 (RFC 7617, 2.1)."""
-    return "Basic " + base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
+    return "Basic " + base64.b64encode(f"{login.user}:{login.password}".encode("utf-8", "surrogateescape")).decode()
 
 
 def digest(challenge: Challenge, login: Login, method: str, url: str, *, count: int, own_nonce: str) -> str:
@@ -147,6 +199,10 @@ def _user(user: str) -> str:
 
 def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _word(text: str) -> str:
+    return "".join(letter for letter in text if " " < letter < "\x7f")[:_MAX_WORD]
 
 
 def _unquoted(text: str) -> str:

@@ -24,12 +24,10 @@ _INTERLEAVED = re.compile(r"interleaved=([0-9]{1,3})(?:-([0-9]{1,3}))?")
 _TIMEOUT = re.compile(r"timeout=([0-9]{1,6})")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE_WRONG = {
-    401: "the user name or password is wrong",
     403: "the user may not watch this stream",
     404: "no stream has this path",
 }
 _SESSION_NOT_FOUND, _UNSUPPORTED_TRANSPORT = 454, 461
-_MAX_TRIES = 2
 
 
 class Redirected(Exception):  # noqa: N818 - named after what is the case
@@ -92,7 +90,8 @@ class Dialogue:
         if asked is None or response.status < 200 or response.cseq not in (asked.cseq, None):
             return
         self._asked = None
-        if response.status == 401 and self._may_try_again(asked, response):
+        wanted = response.all("www-authenticate") if response.status == 401 else []
+        if response.status == 401 and self._authenticator.may_answer(wanted, asked.tries):
             self._send(replace(asked, tries=asked.tries + 1), now_s)
         elif response.status in _REDIRECTS and (location := response.get("location")):
             raise Redirected(location)
@@ -181,17 +180,10 @@ class Dialogue:
     def _refused(self, method: str, response: Response) -> SessionError:
         is_ours = 400 <= response.status < 500 and response.status not in (408, 429, 453, _SESSION_NOT_FOUND)
         why = _GONE_WRONG.get(response.status, "")
-        if response.status == 401 and not self._authenticator.has_login:
-            why = "it wants a user name and password; name a secret under credentials"
+        if response.status == 401:
+            why = self._authenticator.why_refused(response.all("www-authenticate"))
         text = f"{response.said} found as the answer to {method}, 200 expected" + (f": {why}" if why else "")
         return SessionError(Fault.REFUSED if is_ours else Fault.AWAY, text)
-
-    def _may_try_again(self, asked: Asked, response: Response) -> bool:
-        """Tell whether to answer a challenge: once a request, and once more where only the nonce was too old."""
-        challenge = self._authenticator.challenged(response.all("www-authenticate"))
-        if challenge is None:
-            return False
-        return asked.tries == 0 or (asked.tries < _MAX_TRIES and challenge.is_stale)
 
     def _ask(
         self,
