@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from google.protobuf.wrappers_pb2 import StringValue
 from lamplight_kit import trace
 from lamplight_kit.kafka.codec import Wire
+from lamplight_kit.kafka.effects import Effects
 from lamplight_kit.kafka.outbox import KafkaOutbox
 from lamplight_kit.kafka.settings import BusSettings
-from lamplight_kit.kafka.stage import Stage
+from lamplight_kit.kafka.topics import topics_of
 from lamplight_kit.kafka.types import HEADER_TRACE, Outgoing, Record
 
 BUS = BusSettings("127.0.0.1:1", "t", "m")
@@ -44,7 +45,7 @@ def trace_ids(keys: Sequence[str], *records: tuple[str, str]) -> list[str]:
         Record("commands", 0, offset, key, MESSAGE, headers={HEADER_TRACE: parent} if parent else {})
         for offset, (key, parent) in enumerate(records)
     ]
-    *wires, own = Stage(BUS, "ingest", ["commands"], Says(*keys))._handle(batch)
+    *wires, own = Effects(Says(*keys), topics_of(BUS)).of(batch)
     assert trace_of(own) == "own"
     assert not {trace_of(wire) for wire in wires} & {parent for _, parent in records}, "a span of its own"
     return [trace_of(wire).split("-")[1] for wire in wires]

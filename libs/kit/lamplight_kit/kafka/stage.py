@@ -19,19 +19,19 @@ from kafka import TopicPartition
 from kafka.errors import FencedInstanceIdError, KafkaError
 from lamplight_contracts.topics import Topics
 
-from lamplight_kit import trace
 from lamplight_kit.errors import Refuse, Retry, Skip, Stop
 from lamplight_kit.kafka import metrics
 from lamplight_kit.kafka.batch import Batch, Dead, read_batch
-from lamplight_kit.kafka.codec import Wire, encode
+from lamplight_kit.kafka.codec import Wire
 from lamplight_kit.kafka.deadletter import letter_wire
+from lamplight_kit.kafka.effects import Effects
 from lamplight_kit.kafka.holding import Holding
 from lamplight_kit.kafka.lines import effect_lines
 from lamplight_kit.kafka.marks import MAX_ATTEMPTS, Mark
 from lamplight_kit.kafka.producer import UncleanError
 from lamplight_kit.kafka.settings import BusSettings
 from lamplight_kit.kafka.topics import check_topics, kinds_of, topics_of
-from lamplight_kit.kafka.types import HEADER_TRACE, Handler, Outgoing, Record
+from lamplight_kit.kafka.types import Handler
 
 POLL_MS = 250
 JOIN_POLL_MS = 2_000  # a join that a short poll breaks off goes on, but is only looked at in the next poll
@@ -58,27 +58,6 @@ def next_batch(messages: int, most: int, seconds: float) -> int:
     return min(most, 2 * messages) if seconds < BATCH_S / 8 else messages
 
 
-class _Spans:
-    """The traces of a batch of several records: an effect goes on with the one of its own key's last record.
-
-    An effect of a key that no record of the batch has goes on with the batch's last record. A span a trace: effects
-    of one trace share it. Records without a trace count for none; where no record has one, the batch begins one.
-    """
-
-    def __init__(self, records: Sequence[Record]) -> None:
-        self._parents = {record.key: parent for record in records if (parent := record.headers.get(HEADER_TRACE))}
-        self._last = next((parent for record in reversed(records) if (parent := record.headers.get(HEADER_TRACE))), "")
-        self._own: dict[str, str] = {}
-
-    def of(self, key: str) -> str:
-        """Return the traceparent of an effect with this key."""
-        parent = self._parents.get(key, self._last)
-        own = self._own.get(parent)
-        if own is None:
-            own = self._own[parent] = trace.child(parent)
-        return own
-
-
 class Stage:
     """One handler in a consumer group, in a thread of its own; a component of `lamplight_kit.service`.
 
@@ -102,9 +81,9 @@ class Stage:
     ) -> None:
         """Keep what is given; nothing connects before `start`."""
         self.name = name
-        self._bus, self._handler, self._on_failed = bus, handler, on_failed
+        self._bus, self._on_failed = bus, on_failed
         self._topics = topics_of(bus) if topics is None else topics
-        self._max_bytes = {name: topic.max_bytes for name, topic in self._topics.by_name.items()}
+        self._effects = Effects(handler, self._topics)
         self._inputs, self._state = tuple(inputs), tuple(state)
         self._kinds = kinds_of(self._topics)
         self._deadletter = deadletter or f"{name.partition('.')[0]}.deadletter"
@@ -215,35 +194,13 @@ class Stage:
         if not self._holding.mark({place: Mark(end) for place, end in batch.ends.items()}):
             return
         try:
-            wires = self._handle(batch.records)
+            wires = self._effects.of(batch.records)
         except (Skip, Refuse):
             # Some message of it: find it by going through them alone, from the state before the batch.
             self._holding.undo(careful=batch.ends)
             return
         self._commit(wires, batch.dead, batch.ends)
         self._told(batch, wires, time.perf_counter() - began)
-
-    def _handle(self, records: Sequence[Record]) -> Sequence[Wire]:
-        if not records:
-            return []
-        if len(records) > 1:
-            spans = _Spans(records)
-            return [self._encoded(out, spans.of(out.key)) for out in self._handler.handle(records)]
-        with trace.within(records[0].headers.get(HEADER_TRACE, "")) as own:
-            made = self._handler.handle(records)
-        return [self._encoded(out, own) for out in made]
-
-    def _encoded(self, out: Outgoing, traceparent: str) -> Wire:
-        wire = encode(out)
-        size, most = len(wire.value or b""), self._max_bytes.get(out.topic) or self._topics.named(out.topic).max_bytes
-        if size > most:
-            text = (
-                f"what comes of it for {out.topic} is {size} bytes, at most {most} expected; make the message smaller"
-            )
-            raise Refuse(text)
-        if HEADER_TRACE not in out.headers:
-            wire.headers.append((HEADER_TRACE, traceparent.encode()))
-        return wire
 
     def _commit(
         self,
@@ -323,7 +280,7 @@ class Stage:
 
     def _try(self, place: TopicPartition, raw: Any, batch: Batch, mark: Mark) -> Sequence[Wire] | Dead | None:
         try:
-            return self._handle(batch.records)
+            return self._effects.of(batch.records)
         except Skip as error:
             metrics.FAILED.labels(self.name, "Skip").inc()
             record = batch.records[0]
