@@ -155,7 +155,7 @@ def test_the_bench_takes_the_conditions_that_are_named(
     rows = {row["name"]: row["value"] for row in json.loads(json.dumps(result))["measures"]}
     assert (rows["clean: from 16 px"], rows["video: from 16 px"]) == (1.0, 1.0)
     assert "video, without a valid background: from 16 px" not in rows
-    assert "video: clip.mp4: 50 of 90 pictures searched" in capsys.readouterr().err
+    assert "video: clip.mp4: 80 of 90 pictures searched" in capsys.readouterr().err
     with pytest.raises(BadInput, match="'night' found"):
         run(tmp_path, conditions=("night",))
     labels.write_text(json.dumps({"file": "clip.mp4", "bboxes": []}) + "\n")

@@ -20,7 +20,7 @@ VIDEO = "video"
 LEAST_FROM_16, MOST_ON_STREETS, MOST_REFUSED = 0.995, 0.05, 0.02
 LIMITS = Limits(from_16_px=LEAST_FROM_16, streets=MOST_ON_STREETS, refused=MOST_REFUSED)
 """Of pictures that a valid background vouched for; without one they are held to none."""
-TOLD_EVERY = 50
+TOLD_EVERY = 20
 
 
 @dataclass
