@@ -104,8 +104,8 @@ class Examiner:
                 recent=replace(
                     known.recent,
                     unexplained=seen.unexplained,
-                    is_vouched=seen.scene.is_valid,
                     vouched=seen.vouched,
+                    is_spared=True,
                 ),
             )
         looked = Looked(picture, view, whole, watched, step, changed, is_again, health, wanted_zones)

@@ -94,7 +94,7 @@ def vouched(gate: Gate, views: Sequence[View], scene: Scene) -> None:
     recent = Recent(turns=UPRIGHT)
     for view in views:
         seen = scene.seen(view)
-        recent = replace(recent, unexplained=seen.unexplained, is_vouched=seen.scene.is_valid, vouched=seen.vouched)
+        recent = replace(recent, unexplained=seen.unexplained, vouched=seen.vouched, is_spared=True)
         searched = gate.search(view, gate.look(view), recent)
         none = np.zeros((0, 4), np.float32)
         scene, _ = learnt(gate, seen.scene, view, searched.sample, none, seen.vouched)

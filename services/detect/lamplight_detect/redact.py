@@ -115,6 +115,8 @@ class Redactor:
     gate: Gate
     sealer: Sealer
     open_video: Callable[[Path], Video]
+    is_spared: bool = False
+    """Whether a video is searched closely only where something has come, as a live camera's is: to measure that."""
 
     def redact_picture(self, data: bytes, at_ns: int = 0, *, with_boxes: bool = False) -> RedactResult:
         """Return `data` (a JPEG or PNG) redacted and sealed, or why there is none."""
@@ -224,7 +226,7 @@ class Redactor:
         for shown in video.pictures():
             view = View(shown.bgr, small_luma(shown.bgr), round(shown.at_s * NS_PER_S))
             seen = scene.seen(view)
-            before = replace(recent, unexplained=seen.unexplained, is_vouched=seen.scene.is_valid)
+            before = replace(recent, unexplained=seen.unexplained, vouched=seen.vouched, is_spared=self.is_spared)
             searched = self.gate.search(view, self.gate.look(view), before)
             if waiting is not None:
                 asides.append(self.gate.set_aside(*waiting, searched.sample))

@@ -210,7 +210,7 @@ def test_a_still_is_searched_a_second_time_mirrored(room: Room) -> None:
     first = room.gate.release(now, room.gate.look(now), Recent())
     assert (first.picture.bgr[30:90, 40:60] == FILL).all()
     calm = Sample(now.at_ns, now.frame_hw, now.luma, np.zeros((15, 20), np.bool_))
-    recent, after = Recent((calm,), is_vouched=True), replace(calm, at_ns=calm.at_ns + NS)
+    recent, after = Recent((calm,), vouched=np.ones(now.luma.shape, np.bool_)), replace(calm, at_ns=calm.at_ns + NS)
     searched = room.gate.search(now, room.gate.look(now), recent)
     assert not room.gate.finish(searched, recent, after).picture.mask.any()
     assert (room.gate.finish(searched, recent).picture.bgr[30:90, 40:60] == FILL).all()

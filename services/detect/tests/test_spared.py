@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lamplight_detect.background import Scene
 from lamplight_detect.background.cells import surprises
+from lamplight_detect.change import small_luma
 from lamplight_detect.detections import Detections
 from lamplight_detect.gate import Policy, Recent, View
+from lamplight_detect.gate.motion import come, moving
 from lamplight_detect.gate.poses import UPRIGHT, Pose
 from lamplight_detect.gate.spared import needed, spared, windows
 from lamplight_detect.gate.tiling import planned
@@ -89,15 +92,16 @@ def test_what_costs_as_much_in_parts_is_searched_whole() -> None:
 def test_only_pictures_that_a_ground_vouches_for_are_spared() -> None:
     """None without a valid ground, of another size, in large pictures, and in one of sixteen."""
     vouched = np.ones(SMALL_HW, np.bool_)
-    recent = Recent(turns=UPRIGHT, is_vouched=True, vouched=vouched)
+    recent = Recent(turns=UPRIGHT, vouched=vouched, is_spared=True)
     assert spared(recent, FRAME_HW, SMALL_HW, POLICY) is vouched
     assert spared(recent, (1080, 1920), SMALL_HW, POLICY) is None
     assert spared(recent, FRAME_HW, (90, 160), POLICY) is None
+    assert spared(Recent(turns=UPRIGHT, vouched=vouched), FRAME_HW, SMALL_HW, POLICY) is None
     assert spared(Recent(turns=UPRIGHT), FRAME_HW, SMALL_HW, POLICY) is None
     turns, full = UPRIGHT, 0
     for _ in range(64):
         turns = turns.after({0: 0.0})
-        full += spared(Recent(turns=turns, vouched=vouched), FRAME_HW, SMALL_HW, POLICY) is None
+        full += spared(Recent(turns=turns, vouched=vouched, is_spared=True), FRAME_HW, SMALL_HW, POLICY) is None
     assert full == 64 // POLICY.full_every
 
 
@@ -196,7 +200,36 @@ def test_a_fault_in_a_part_closes_the_gate_as_in_the_whole(room: Room) -> None:
     """Boxes beyond the picture, found in a window, are no faces."""
     bgr = noise(1, FRAME_HW)
     view = View(bgr, np.zeros(SMALL_HW, np.uint8), 0)
-    recent = Recent(turns=UPRIGHT, vouched=vouched_but(50, 50, 20, 20))
+    recent = Recent(turns=UPRIGHT, vouched=vouched_but(50, 50, 20, 20), is_spared=True)
     room.faces.fault = lambda: (_ for _ in ()).throw(RuntimeError("no"))
     with pytest.raises(Exception, match="RuntimeError in a model"):
         room.gate.search(view, room.gate.look(view), recent)
+
+
+def walked(scene: Scene) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return what moves as somebody in red walks on, and the part of it that has come."""
+    lumas = [small_luma(with_block(street(n), (20 + 30 * n, 40, 40 + 30 * n, 90))) for n in range(3)]
+    moved = moving(lumas[2], lumas[:2])
+    ground = scene.ground
+    assert ground is not None
+    return moved, come(moved, ground.compared(lumas[2])[1])
+
+
+def test_what_somebody_uncovers_is_not_masked_where_a_ground_vouches(room: Room, watcher: Watcher) -> None:
+    """Where they were is the ground again; they themselves are masked, whatever of them looks like it."""
+    learn(room, 480)
+    moved, has_come = walked(scene_of(room))
+    assert moved[45:85, 25:35].all()
+    assert not has_come[45:85, 25:35].any()
+    assert has_come[40:90, 80:100].all()
+    assert not (has_come & ~moved).any()
+    assert not watcher.said
+
+
+def test_holes_in_somebody_are_closed() -> None:
+    """A coat that looks like the ground behind it, between a head and legs that do not, is masked all the same."""
+    moved = np.zeros((60, 80), np.bool_)
+    moved[10:40, 20:34] = True
+    vouched = np.ones_like(moved)
+    vouched[10:18, 20:34] = vouched[25:40, 20:34] = False
+    assert np.array_equal(come(moved, vouched), moved)

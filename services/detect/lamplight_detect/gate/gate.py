@@ -18,7 +18,7 @@ from lamplight_detect.gate.fill import Backdrop, filled
 from lamplight_detect.gate.light import light_of
 from lamplight_detect.gate.look import Look, looked, seen_by
 from lamplight_detect.gate.masks import SOMEBODY, Masks, burnt, covered, merged
-from lamplight_detect.gate.motion import Mask, Recent, Sample, coarse, enlarged, follows, moving
+from lamplight_detect.gate.motion import Mask, Recent, Sample, coarse, come, enlarged, follows, moving
 from lamplight_detect.gate.people import in_tiles, people_boxes, plan_of
 from lamplight_detect.gate.picture import GateClosed, RedactedPicture
 from lamplight_detect.gate.plates import bands, bands_of
@@ -188,7 +188,7 @@ class Gate:
         turns = voted(recent.turns, {0: whole} | {one.pose.turns: one.things for one in glimpsed}, manifest)
         turned = [self._turned(lit, one, turns, most_tiles, vouched) for one in glimpsed]
         poses = [upright, *(self._searched(lit, pose, most_tiles, vouched) for pose in proportioned(hw)), *turned]
-        is_alone = recent.held(view.at_ns, hw, policy) is None or not recent.is_vouched
+        is_alone = recent.held(view.at_ns, hw, policy) is None or recent.vouched is None
         if is_alone:
             poses.append(self._second(lit))
         boxes = {
@@ -278,6 +278,8 @@ class Gate:
     def _motion(self, view: View, recent: Recent) -> Mask | None:
         before = recent.lumas(view.at_ns, view.frame_hw, self.policy)
         moved = moving(view.luma, before) if before else None
+        if moved is not None and recent.vouched is not None and recent.vouched.shape == moved.shape:
+            moved = come(moved, recent.vouched)
         unexplained = recent.unexplained
         if unexplained is not None and unexplained.shape == view.luma.shape:
             moved = unexplained if moved is None else moved | unexplained

@@ -37,6 +37,17 @@ def moving(now: Luma, before: Sequence[Luma]) -> Mask:
     return cv2.dilate(found, np.ones((5, 5), np.uint8)).astype(np.bool_)
 
 
+def come(moved: Mask, vouched: Mask) -> Mask:
+    """Return what of `moved` is not `vouched` for, closed and widened within it: who has come, not what they uncover.
+
+    Who walks on uncovers the ground that was behind them; it differs from the pictures before, and shows nobody.
+    """
+    found = (moved & ~vouched).astype(np.uint8)
+    found = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)).astype(np.uint8, copy=False)
+    near: Mask = moved & cv2.dilate(found, np.ones((5, 5), np.uint8)).astype(np.bool_)
+    return near
+
+
 def coarse(mask: Mask) -> Mask:
     """Return `mask` on a grid of 8-pixel cells; a cell is masked where any of its pixels is."""
     height, width = mask.shape
@@ -97,15 +108,15 @@ class Recent:
     """The last pictures of a live camera, newest last: kept in memory only, for the longest hold.
 
     `unexplained` [h, w] is what has moved in and stays, in the small copy of the picture that is about to be searched;
-    `is_vouched`: a ground vouches for that picture, so that one search is enough beside what is held; `vouched` [h, w],
-    where it is given, are the pixels of the small copy that show nothing but that ground.
+    `vouched` [h, w], where a ground vouches for that picture, are the pixels of the small copy that show nothing but
+    that ground; `is_spared`: these are not searched closely.
     """
 
     samples: tuple[Sample, ...] = field(default=())
     turns: Turns = field(default=Turns())
     unexplained: Mask | None = field(default=None, repr=False)
-    is_vouched: bool = False
     vouched: Mask | None = field(default=None, repr=False)
+    is_spared: bool = False
 
     def with_sample(self, sample: Sample, policy: Policy) -> Recent:
         """Return it with `sample`, without what no hold reaches any more."""

@@ -21,7 +21,12 @@ def spared(recent: Recent, frame_hw: tuple[int, int], luma_hw: tuple[int, int], 
     one somebody whom the ground was learnt with may still be found.
     """
     vouched = recent.vouched
-    if vouched is None or vouched.shape != luma_hw or frame_hw[0] * frame_hw[1] > policy.spared_most_px:
+    if (
+        vouched is None
+        or not recent.is_spared
+        or vouched.shape != luma_hw
+        or frame_hw[0] * frame_hw[1] > policy.spared_most_px
+    ):
         return None
     is_full = policy.full_every and recent.turns.pictures % policy.full_every == 0
     return None if is_full else vouched
