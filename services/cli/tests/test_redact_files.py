@@ -217,8 +217,10 @@ def test_verify_looks_through_a_folder_and_finds_what_was_changed(made: Made, tm
 
 
 PROGRAM = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
+# A shell that starts the tests in the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, {tests!r})
 import test_redact_files as t
 from lamplight_cli import redact as files
