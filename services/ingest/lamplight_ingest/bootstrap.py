@@ -13,6 +13,7 @@ from lamplight_kit import service
 from lamplight_kit.audit import Auditor
 from lamplight_kit.clock import Clock, SystemClock
 from lamplight_kit.kafka import KafkaOutbox, Stage, Table, Tables
+from lamplight_kit.kafka.stage import end_process
 from lamplight_kit.rpc import RpcPart, RpcServer, Tokens
 from lamplight_kit.service import Component
 
@@ -208,7 +209,7 @@ def parts(settings: IngestSettings, clock: Clock) -> Sequence[Component]:
     runtime.at_end.append(sources.close)
     around = Around(sources.live, detect, clock, settings.replica, settings.stall_after_s, runtime)
     handler = CameraHandler()
-    fleet = Fleet(handler, outbox, cameras, states, around)
+    fleet = Fleet(handler, outbox, cameras, states, around, end_process)
     detect.tell(fleet)
     auditor = Auditor(outbox, settings.replica, clock)
     api = CameraApi(

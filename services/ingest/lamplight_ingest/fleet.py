@@ -9,7 +9,7 @@ that goes are watched until its next holder has them (`placement`): it writes a 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import structlog
 from lamplight.camera.v1 import camera_pb2
@@ -18,7 +18,7 @@ from lamplight.observation.v1 import observation_pb2
 from lamplight_kit.clock import Clock
 from lamplight_kit.kafka.types import Outbox, Outgoing, TableView
 
-from lamplight_ingest import metrics
+from lamplight_ingest import faults, metrics
 from lamplight_ingest.handler import CameraHandler, Holding
 from lamplight_ingest.life import State
 from lamplight_ingest.placement import LEAVE_S, Told, contests, is_handed_over, lets_go
@@ -37,9 +37,20 @@ class Fleet:
     name = "cameras"
 
     def __init__(
-        self, handler: CameraHandler, outbox: Outbox, cameras: TableView, states: TableView, around: Around
+        self,
+        handler: CameraHandler,
+        outbox: Outbox,
+        cameras: TableView,
+        states: TableView,
+        around: Around,
+        on_failed: Callable[[BaseException], None],
     ) -> None:
-        """Watch what `handler` holds; tell states and ticks through `outbox`; read `cameras` and `camera-states`."""
+        """Watch what `handler` holds; tell states and ticks through `outbox`; read `cameras` and `camera-states`.
+
+        `on_failed` gets what ended the thread, and has to end the process: a worker without it watches nothing.
+        """
+        self._on_failed = on_failed
+        self._rests = faults.Rests()
         self._handler = handler
         self._outbox = outbox
         self._cameras = cameras
@@ -115,15 +126,18 @@ class Fleet:
         metrics.ANSWER_SECONDS.labels(self._around.worker).observe(answer_s)
         run = self._run_of(verdict.camera_id, verdict.epoch)
         if run is not None:
-            run.watch.wanting(verdict.wanted_gap_s)
-            if verdict.outcome in _COMPARED:
-                run.watch.learnt(verdict.seq, is_changed=verdict.outcome == frame_pb2.Verdict.OUTCOME_CHANGED)
-            is_refused = verdict.outcome == frame_pb2.Verdict.OUTCOME_REFUSED
-            if is_refused:
-                run.watch.lost()  # what follows would build on a picture that detect does not have
-            if run.watch.judged((verdict.reason or "no reason told") if is_refused else ""):
-                self._tell_state(run)
-                _log.info("camera", camera_id=run.camera.id, epoch=run.epoch, reason=run.life.reason)
+            self._each([run.camera.id], lambda _: self._judge(run, verdict))
+
+    def _judge(self, run: CameraRun, verdict: frame_pb2.Verdict) -> None:
+        run.watch.wanting(verdict.wanted_gap_s)
+        if verdict.outcome in _COMPARED:
+            run.watch.learnt(verdict.seq, is_changed=verdict.outcome == frame_pb2.Verdict.OUTCOME_CHANGED)
+        is_refused = verdict.outcome == frame_pb2.Verdict.OUTCOME_REFUSED
+        if is_refused:
+            run.watch.lost()  # what follows would build on a picture that detect does not have
+        if run.watch.judged((verdict.reason or "no reason told") if is_refused else ""):
+            self._tell_state(run)
+            _log.info("camera", camera_id=run.camera.id, epoch=run.epoch, reason=run.life.reason)
 
     # -- the thread ----------------------------------------------------------------------------------------------
 
@@ -132,8 +146,11 @@ class Fleet:
         return self._around.clock
 
     def _main(self) -> None:
-        while not self._stopping.wait(LOOK_S):
-            self.look()
+        try:
+            while not self._stopping.wait(LOOK_S):
+                self.look()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it ends the process, not just this thread
+            self._on_failed(error)
 
     def look(self) -> None:
         """Make what is watched what is to be watched; once a second look after all of it."""
@@ -141,16 +158,39 @@ class Fleet:
         now_s = self._clock.monotonic_s()
         for partition in holding.partitions:
             self._lost_at_s.pop(partition, None)
-        for camera_id in list(self._runs):
-            self._keep_or_end(camera_id, holding, now_s)
-        for camera_id, camera in holding.cameras.items():
-            if camera_id not in self._runs and self._is_committed(camera_id, camera):
-                self._begin(camera, holding)
+        self._each(list(self._runs), lambda camera_id: self._keep_or_end(camera_id, holding, now_s))
+        self._each(holding.cameras, lambda camera_id: self._begin_if_due(camera_id, holding, now_s))
         if now_s >= self._next_tick_s:
             late = now_s >= self._next_tick_s + TICK_S
             self._next_tick_s = TICK_S + (now_s if late else self._next_tick_s)
             self._tick(holding)
+        for camera_id in [name for name, run in self._runs.items() if run.fault]:
+            self._lay_aside(self._runs[camera_id], holding, now_s)
         self._has_looked = True
+
+    def _each(self, camera_ids: Iterable[str], act: Callable[[str], None]) -> None:
+        """Do `act` for each camera; a fault of our own in it costs that camera alone."""
+        for camera_id in camera_ids:
+            try:
+                act(camera_id)
+            except Exception as error:  # noqa: BLE001 - a camera costs only itself
+                if camera_id in self._runs:
+                    self._runs[camera_id].faulted(error)
+                else:
+                    self._not_begun(camera_id, error)
+
+    def _not_begun(self, camera_id: str, error: Exception) -> None:
+        metrics.FAULTS.labels(self._around.worker).inc()
+        self._rests.begin(camera_id, self._clock.monotonic_s())
+        _log.error("fault of our own", camera_id=camera_id, error=type(error).__name__, where=faults.where(error))
+
+    def _lay_aside(self, run: CameraRun, holding: Holding, now_s: float) -> None:
+        """Tell a camera as gone that a fault of our own ended, and let it rest; it is begun anew after that."""
+        camera_id = run.camera.id
+        self._rests.begin(camera_id, now_s)
+        self._end(camera_id)
+        if camera_id in holding.cameras and self._told(camera_id).epoch <= run.epoch:
+            self._outbox.put(list(_gone(run, self._clock.now_ns(), self._around.worker)))
 
     def _keep_or_end(self, camera_id: str, holding: Holding, now_s: float) -> None:
         run, camera, partition = self._runs[camera_id], holding.cameras.get(camera_id), self._partition_of[camera_id]
@@ -181,6 +221,12 @@ class Fleet:
         """Tell whether what the handler says of a camera (None: nothing) is what the topic holds."""
         return self._cameras.get(camera_id) == camera
 
+    def _begin_if_due(self, camera_id: str, holding: Holding, now_s: float) -> None:
+        camera = holding.cameras[camera_id]
+        if camera_id in self._runs or self._rests.rests(camera_id, now_s) or not self._is_committed(camera_id, camera):
+            return
+        self._begin(camera, holding)
+
     def _begin(self, camera: camera_pb2.Camera, holding: Holding, above: int = 0) -> None:
         epoch = max(above, self._known_epoch(camera.id, holding)) + 1
         run = CameraRun(camera, epoch, self._around, self._turned)
@@ -208,11 +254,18 @@ class Fleet:
         message = observation_pb2.Observation(tick=tick)
         self._outbox.put([Outgoing("observations", "", message, number) for number in sorted(holding.partitions)])
         counts = dict.fromkeys(State, 0)
-        for place, run in enumerate(self._runs.values()):
+        turns = {camera_id: (self._ticks + place) % REFRESH_TICKS == 0 for place, camera_id in enumerate(self._runs)}
+
+        def look_after(camera_id: str) -> None:
+            run = self._runs[camera_id]
             run.look()
             counts[run.life.state] += 1
-            if self._partition_of[run.camera.id] in holding.partitions:
-                self._refresh(run, is_turn=(self._ticks + place) % REFRESH_TICKS == 0)
+            if self._partition_of[camera_id] in holding.partitions:
+                self._refresh(run, is_turn=turns[camera_id])
+
+        self._each(turns, look_after)
+        self._rests.keep(frozenset(holding.cameras))
+        counts[State.GONE] += self._rests.count(self._clock.monotonic_s())
         for state, count in counts.items():
             metrics.CAMERAS.labels(self._around.worker, state.value).set(count)
 
@@ -263,3 +316,24 @@ def _is_another(before: camera_pb2.Camera, after: camera_pb2.Camera) -> bool:
         after.credentials_secret,
         after.sampling,
     )
+
+
+def _gone(run: CameraRun, at_ns: int, worker: str) -> Iterator[Outgoing]:
+    """Return the records that tell of a camera whose run a fault ended: made of nothing that the run itself says."""
+    camera_id, reason = run.camera.id, faults.told(run.fault)
+    state = camera_pb2.CameraState(
+        camera_id=camera_id,
+        epoch=run.epoch,
+        state=camera_pb2.CameraState.STATE_GONE,
+        since_ns=at_ns,
+        reason=reason,
+        worker=worker,
+        last_error=reason,
+        last_error_ns=at_ns,
+        district=run.camera.district,
+    )
+    yield Outgoing("camera-states", camera_id, state)
+    changed = observation_pb2.StateChanged(
+        camera_id=camera_id, epoch=run.epoch, at_ns=at_ns, state=State.GONE.value, reason=reason
+    )
+    yield Outgoing("observations", camera_id, observation_pb2.Observation(state_changed=changed))

@@ -20,8 +20,8 @@ from lamplight.camera.v1 import camera_pb2
 from lamplight.frame.v1 import frame_pb2
 from lamplight_kit.clock import Clock
 
+from lamplight_ingest import faults, metrics
 from lamplight_ingest import life as lives
-from lamplight_ingest import metrics
 from lamplight_ingest.gate import WEARY_AFTER
 from lamplight_ingest.life import Life
 from lamplight_ingest.model import LiveSource, Picture, SourceError, SourceRefused
@@ -57,7 +57,10 @@ class Around:
 
 
 class CameraRun:
-    """One camera in one epoch; `turned` is told each change of its state."""
+    """One camera in one epoch; `turned` is told each change of its state.
+
+    `fault` is the class of a fault of our own that ended the run; empty where none did.
+    """
 
     def __init__(
         self, camera: camera_pb2.Camera, epoch: int, around: Around, turned: Callable[[CameraRun], None]
@@ -78,6 +81,7 @@ class CameraRun:
         self._measured = (around.clock.monotonic_s(), 0)
         self._done = threading.Event()
         self._task: concurrent.futures.Future[None] | None = None
+        self.fault = ""
 
     @property
     def life(self) -> Life:
@@ -86,7 +90,7 @@ class CameraRun:
 
     def start(self) -> None:
         """Tell the first state and begin."""
-        self._turned(self)
+        self._on_turned(self.life)
         self._task = self._around.runtime.spawn(self._main())
 
     def stop(self) -> None:
@@ -94,6 +98,15 @@ class CameraRun:
         self._stopping.set()
         if self._task is not None:
             self._task.cancel()
+
+    def faulted(self, error: Exception) -> None:
+        """A fault of our own ends this run, whoever met it; whoever looks after it begins another one. Any thread."""
+        metrics.FAULTS.labels(self._around.worker).inc()
+        fault = self.fault = type(error).__name__
+        _log.error(
+            "fault of our own", camera_id=self.camera.id, epoch=self.epoch, error=fault, where=faults.where(error)
+        )
+        self.stop()
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the source to be let go of; tell whether it is."""
@@ -172,8 +185,13 @@ class CameraRun:
         return word
 
     def _on_turned(self, _: Life) -> None:
-        if not self._stopping.is_set():
+        """Tell a change; what goes wrong with that costs this run, and nobody who made the change."""
+        if self._stopping.is_set():
+            return
+        try:
             self._turned(self)
+        except Exception as error:  # noqa: BLE001 - a camera costs only itself
+            self.faulted(error)
 
     async def _main(self) -> None:
         try:
@@ -183,6 +201,8 @@ class CameraRun:
                 if self.life.over:
                     return
                 await asyncio.sleep(lives.retry_after_s(self.life, random.random()))  # noqa: S311 - spreads retries
+        except Exception as error:  # noqa: BLE001 - a camera costs only itself
+            self.faulted(error)
         finally:
             self._done.set()
 
@@ -195,8 +215,9 @@ class CameraRun:
             self.watch.failed(error)
         except Exception as error:  # noqa: BLE001 - a camera costs only itself: this ends one try, no worker
             metrics.FAULTS.labels(self._around.worker).inc()
-            _log.exception("fault of our own while reading a source", camera_id=self.camera.id, epoch=self.epoch)
-            self.watch.fault(type(error).__name__)
+            name, where = type(error).__name__, faults.where(error)
+            _log.error("fault of our own", camera_id=self.camera.id, epoch=self.epoch, error=name, where=where)
+            self.watch.fault(faults.told(name))
         finally:
             self._leave()
             self.watch.lost()

@@ -195,9 +195,8 @@ class Watch:
         """End the camera's life."""
         self._turn(lambda life, now: self._judged(lives.ended(life, now, reason)))
 
-    def fault(self, name: str) -> None:
-        """A fault of our own ended the source; it is told by its name alone."""
-        reason = f"a fault of ingest's own ({name}); its log tells more"
+    def fault(self, reason: str) -> None:
+        """A fault of our own ended the source, for this reason."""
         self._fail(State.GONE, reason)
 
     def took(self, picture: Picture) -> frame_pb2.Frame | None:
@@ -245,6 +244,7 @@ class Watch:
         )
 
     def _fail(self, state: State, reason: str) -> None:
+        reason = scrub(reason)  # the last place before it is written: valid text, whatever a source said
         self.last_error = (reason, self._clock.now_ns())
         self._turn(lambda life, now: lives.failed(life, now, state, reason=reason))
 

@@ -197,7 +197,8 @@ def test_an_algorithm_is_known_without_its_dash() -> None:
         (["Digest realm=r"], "it asks for Digest MD5 without a nonce, Basic"),
         ([], "it does not say how to log in"),
         (["Basic realm=r", "Negotiate"], "the user name or password is wrong"),
-        (["A", "B", "C", "D", "E" * 200], "A and B and C and D and others"),
+        (["Bearer", "NTLM", "OAuth", "HOBA", "E" * 200], "Bearer and NTLM and OAuth and HOBA and others"),
+        (["E" * 200, "hunter2"], "it asks for another kind, Basic or"),
     ],
 )
 def test_what_cannot_be_answered_is_named_with_the_cure(values: list[str], expected: str) -> None:

@@ -152,7 +152,7 @@ def _refuses(viewer: Viewer) -> None:
         (_endless_picture, State.STALLED, "no picture for"),
         (_no_keyframe, State.STALLED, "no picture for"),
         (_a_byte_and_no_more, State.STALLED, "no "),
-        (_huge_description, State.GONE, "100000000"),
+        (_huge_description, State.GONE, "a body of more than 65536 bytes"),
         (_lying_lengths, State.STALLED, "no picture for"),
         (_refuses, State.REFUSED, "404"),
     ],

@@ -22,13 +22,13 @@ from lamplight_ingest.handler import CameraHandler
 from lamplight_ingest.life import State
 from lamplight_ingest.model import LiveSource, Picture, SourceAway, SourceRefused
 from lamplight_ingest.placement import CONTEST_S, HAND_OVER_S
-from lamplight_ingest.run import Around
+from lamplight_ingest.run import Around, CameraRun
 from lamplight_ingest.runtime import Runtime
 from lamplight_ingest.sampler import Plan
 from lamplight_ingest.watch import Watch
 from lamplight_kit.clock import ManualClock
 from lamplight_kit.errors import Refuse
-from lamplight_kit.kafka.types import Outgoing, Record
+from lamplight_kit.kafka.types import Outbox, Outgoing, Record
 
 ALL = Plan(wants_all=True, min_gap_s=0.2, max_gap_s=30)
 
@@ -215,7 +215,8 @@ class World:
         self.runtime = Runtime(self.clock)
         self.runtime.start()
         around = self.around = Around(self.make, self, self.clock, "worker", 15.0, self.runtime)
-        self.fleet = Fleet(self.handler, self.bus, self.cameras, self.bus.states, around)
+        self.failed: list[BaseException] = []
+        self.fleet = Fleet(self.handler, self.bus, self.cameras, self.bus.states, around, self.failed.append)
 
     def make(self, _: camera_pb2.Camera) -> LiveSource:
         """Return a new feed."""
@@ -487,3 +488,98 @@ def test_a_cameras_own_numbers_stand_in_its_state(world: World) -> None:
     assert (told.pictures_came, told.pictures_spared) == (4, 0)
     assert (told.last_error, told.last_error_ns) == ("cable cut", failed_ns)
     assert 0 <= told.bits_per_s <= 8 * 400_020 / 20
+
+
+@pytest.mark.parametrize("what", ["look", "state", "patience_s"])
+def test_a_fault_in_looking_after_a_camera_costs_that_camera_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """It is told as gone by the fault's class, rests, and is begun anew in a higher epoch; others never notice."""
+    real = getattr(CameraRun, what)
+    faults = [3]
+
+    def broken(run: CameraRun) -> object:
+        if run.camera.id == "quay" and faults[0]:
+            faults[0] -= 1
+            text = "never-shown"
+            raise UnicodeError(text)
+        return real(run)
+
+    world.apply(camera("other"), "c2")
+    world.look()
+    monkeypatch.setattr(CameraRun, what, broken)
+    world.apply(camera(), "c1")
+    for _ in range(8):
+        world.look(1)
+    ticks = [made for made in world.bus.put_records if made.topic == "observations" and not made.key]
+    assert len(ticks) >= 8
+    assert (1, "gone") in world.bus.changes("quay")
+    assert "never-shown" not in str(world.bus.put_records)
+    assert "UnicodeError" in str(world.bus.put_records)
+    for _ in range(30):
+        world.look(5)
+    assert not faults[0]
+    assert world.bus.changes("quay")[-1][1] in ("connecting", "stalled")
+    assert world.bus.changes("quay")[-1][0] > 1
+    assert {epoch for epoch, _ in world.bus.changes("other")} == {1}
+    assert not world.failed
+
+
+def test_a_camera_that_cannot_be_begun_costs_itself_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried again after a rest that grows, and the others are begun."""
+    begun: list[str] = []
+
+    def plan(sampling: camera_pb2.Sampling) -> Plan:
+        begun.append("tried")
+        if sampling.min_gap_s == 99:
+            raise ZeroDivisionError
+        return ALL
+
+    monkeypatch.setattr("lamplight_ingest.run.plan_of", plan)
+    world.apply(camera("a-broken", sampling=camera_pb2.Sampling(min_gap_s=99)), "c1")
+    world.apply(camera("other"), "c2")
+    world.look()
+    assert world.bus.changes("other") == [(1, "connecting")]
+    for _ in range(40):
+        world.look(0.2)
+    assert 3 <= len(begun) <= 8
+
+
+def test_a_fault_while_telling_leaves_whoever_made_the_change_alone(world: World) -> None:
+    """A verdict of detect's, and a source's own failure, cost that camera's run."""
+    world.apply(camera(), "c1")
+    world.look()
+    world.until(lambda: len(world.feeds) == 1)
+    real = world.fleet._outbox
+    world.fleet._outbox = Broken(real, "quay")
+    world.feeds[0].queue.put(None)
+    world.until(lambda: world.fleet._runs["quay"].fault == "BufferError")
+    world.fleet._outbox = real
+    world.look(1)
+    assert world.bus.changes("quay")[-1] == (1, "gone")
+    for _ in range(3):
+        world.look(2)
+    assert world.bus.changes("quay")[-1] == (2, "connecting")
+
+
+def test_a_fault_of_all_cameras_together_ends_the_process(world: World) -> None:
+    """So that whatever watches over it starts it anew; the service is not left running without its thread."""
+    world.handler.holding = lambda: 1 / 0  # type: ignore[assignment,return-value] # a fault
+    world.fleet.start()
+    world.until(lambda: bool(world.failed))
+    assert isinstance(world.failed[0], ZeroDivisionError)
+    assert world.fleet.unready()
+
+
+@dataclass
+class Broken:
+    """An outbox that takes nothing of one camera."""
+
+    real: Outbox
+    camera_id: str
+
+    def put(self, records: Sequence[Outgoing]) -> None:
+        """Take records, but for those of the camera."""
+        if any(made.key == self.camera_id for made in records):
+            raise BufferError
+        self.real.put(records)

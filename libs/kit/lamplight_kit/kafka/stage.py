@@ -43,7 +43,7 @@ _log = structlog.get_logger("lamplight.bus")
 
 def end_process(error: BaseException) -> None:
     """End this process as a fault does: at once, so that the mark of the batch in hand stays."""
-    _log.critical("stage ended the process", error=str(error), exc_info=None if isinstance(error, Stop) else error)
+    _log.critical("a thread ended the process", error=str(error), exc_info=None if isinstance(error, Stop) else error)
     os._exit(2 if isinstance(error, Stop) else 70)
 
 

@@ -24,6 +24,7 @@ from lamplight_ingest import doors as addresses
 from lamplight_ingest.adapters.network import open_addresses
 from lamplight_ingest.adapters.secrets import Credentials
 from lamplight_ingest.doors import Address, Doors
+from lamplight_ingest.heard import fault, http_status
 from lamplight_ingest.model import SourceAway, SourceRefused
 from lamplight_ingest.rtsp.auth import ELSEWHERE, Authenticator, Login
 from lamplight_ingest.scrub import scrub
@@ -225,7 +226,7 @@ class AsyncClient:
         except TimeoutError:
             raise SourceAway(self.said(f"no answer within {self._hosts.timeout_s:g} s a step")) from None
         except (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError) as error:
-            raise SourceAway(self.said(f"{type(error).__name__} {error}")) from None
+            raise SourceAway(self.said(fault(error))) from None
 
     async def body(self, response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
         """Read a picture within its bounds of bytes and time."""
@@ -247,7 +248,7 @@ class AsyncClient:
 
     def refuse(self, response: aiohttp.ClientResponse) -> None:
         """Raise what a status other than 200, 304, 429 and 503 means."""
-        found = f"status {response.status} {response.reason or ''} found, 200 expected"
+        found = f"status {http_status(response.status)} found, 200 expected"
         if response.status == _WHO_ARE_YOU:
             asked = (response.url.scheme, response.url.host, response.url.port) == _origin(self.address)
             offered = response.headers.getall("www-authenticate", [])

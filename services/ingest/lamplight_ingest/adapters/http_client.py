@@ -15,6 +15,7 @@ from lamplight_ingest.adapters.http_exchange import Exchange
 from lamplight_ingest.adapters.http_hosts import HttpHosts, Origin, Turn
 from lamplight_ingest.adapters.secrets import Credentials
 from lamplight_ingest.doors import Address
+from lamplight_ingest.heard import fault, http_status
 from lamplight_ingest.model import SourceAway, SourceRefused
 from lamplight_ingest.scrub import scrub
 
@@ -60,7 +61,7 @@ class HttpClient:
             if self._exchange.is_cut:
                 waited_s = time.monotonic() - self._exchange.began_s
                 raise SourceAway(self.said(f"no whole answer after {waited_s:.0f} s, when it was closed")) from None
-            raise SourceAway(self.said(f"{type(error).__name__} {error}")) from None
+            raise SourceAway(self.said(fault(error))) from None
 
     def may_ask(self) -> bool:
         """Wait while the host wants to be left alone; tell whether to ask it then, or false once closed."""
@@ -95,7 +96,7 @@ class HttpClient:
 
     def refuse(self, response: httpx.Response) -> None:
         """Raise what a status other than 200, 304, 429 and 503 means."""
-        found = f"status {response.status_code} {response.reason_phrase} found, 200 expected"
+        found = f"status {http_status(response.status_code)} found, 200 expected"
         if response.status_code == httpx.codes.UNAUTHORIZED:
             found += f": {self._auth.why_refused(response)}"
         text = self.said(found)

@@ -31,11 +31,11 @@ def open_addresses(host: str, port: int, doors: Doors) -> list[SocketAddress]:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            text = f"host {host}: no address found ({error}); check the name and the DNS"
+            text = f"no address of the host found ({error}); check its name and the DNS"
             raise SourceAway(text) from None
         closed = next(filter(None, (doors.why_host_closed(str(entry[4][0])) for entry in found)), None)
     if closed is not None:
-        text = f"host {host}: {closed}"
+        text = f"the host: {closed}"
         raise SourceRefused(text)
     return [(entry[0], entry[4]) for entry in found]
 

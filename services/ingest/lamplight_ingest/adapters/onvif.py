@@ -104,7 +104,11 @@ class OnvifDevice:
             if is_last:
                 raise
             return []
-        return [self._addressed(media, address, profile) for profile in messages.profiles_of(answer)]
+        return [self._addressed(media, address, self._shown(profile)) for profile in messages.profiles_of(answer)]
+
+    def _shown(self, profile: Profile) -> Profile:
+        """Return a profile whose name, which is the device's own word, holds no password."""
+        return replace(profile, name=scrub(profile.name, self._credentials.known if self._credentials else ()))
 
     def _addressed(self, media: str, address: str, profile: Profile) -> Profile:
         stream, why = self._uri(address, messages.get_stream_uri(media, profile.token))
@@ -119,7 +123,8 @@ class OnvifDevice:
             return "", str(error)
         if not told:
             return "", "the device tells no address for it"
-        if has_secret(told, whole=True):
+        known = self._credentials.known if self._credentials else ()
+        if has_secret(told, whole=True) or scrub(told, known) != scrub(told):
             return "", "its address holds a password, which is not shown; set the device to leave it out"
         try:
             moved = messages.rehosted(told, self._address.text)

@@ -125,25 +125,29 @@ class Dialer:
 
         Raises `SourceAway` or `SourceRefused` where no connection can be had.
         """
-        return await self.follow(RtspClient(target, login, Options(keys_only, self.limits, self._why_not)))
+        client = RtspClient(target, login, Options(keys_only, self.limits, self._why_not))
+        return await self._followed(client, f"rtsp server {target.host}:{target.port}")
 
     async def follow(self, client: RtspClient) -> tuple[Link | None, Failed | None]:
-        """Do as `hail` with a client that has not begun."""
+        """Do as `hail` with a client that has not begun, for where a server sent us."""
+        return await self._followed(client, _REDIRECTED)
+
+    async def _followed(self, client: RtspClient, where: str) -> tuple[Link | None, Failed | None]:
         while True:
-            link, last = await self._agreed(client)
+            link, last = await self._agreed(client, where)
             if isinstance(last, Playing):
                 return link, None
             link.close(self.clock.monotonic_s())
             if isinstance(last, Failed):
                 return None, last
-            client = client.successor()
+            client, where = client.successor(), _REDIRECTED
 
-    async def _agreed(self, client: RtspClient) -> tuple[Link, Playing | Moved | Failed]:
+    async def _agreed(self, client: RtspClient, where: str) -> tuple[Link, Playing | Moved | Failed]:
         """Connect, and talk until it is settled what becomes of the session."""
         with contextlib.ExitStack() as not_settled:
-            connection = await self._connected(client.target)
+            connection = await self._connected(client.target, where)
             not_settled.callback(connection.close)  # does nothing once TLS has taken it over
-            link = Link(await self._secured(connection, client.target), client)
+            link = Link(await self._secured(connection, client.target, where), client)
             not_settled.callback(lambda: link.close(self.clock.monotonic_s()))
             last = await self._settled(link)
             not_settled.pop_all()
@@ -170,8 +174,7 @@ class Dialer:
             if 2 * link.held_bytes > len(buffer.bytes):
                 buffer = ReadBuffer(2 * len(buffer.bytes))
 
-    async def _connected(self, target: Target) -> socket.socket:
-        where = f"rtsp server {target.host}:{target.port}"
+    async def _connected(self, target: Target, where: str) -> socket.socket:
         reason = "no address"
         for family, address in await self._open_addresses(target):
             connection = socket.socket(family, socket.SOCK_STREAM)
@@ -191,11 +194,10 @@ class Dialer:
         text = f"{where} not reached: {reason}"
         raise SourceAway(text)
 
-    async def _secured(self, connection: socket.socket, target: Target) -> socket.socket:
+    async def _secured(self, connection: socket.socket, target: Target, where: str) -> socket.socket:
         """Return the connection as the scheme wants it: as it is, or after TLS's handshake."""
         if not target.is_tls:
             return connection
-        where = f"rtsp server {target.host}:{target.port}"
         secured = self._tls.wrap_socket(connection, server_hostname=target.host, do_handshake_on_connect=False)
         try:
             await self._shaken(secured)
@@ -217,7 +219,7 @@ class Dialer:
         """Resolve the host once; what is connected to is what was checked."""
         closed = self._why_not(target)
         if closed is not None:
-            text = f"host {target.host}: {closed}"
+            text = f"the host: {closed}"
             raise SourceRefused(text)
         if is_address(target.host):  # nobody need be asked, so nobody need be waited for
             return open_addresses(target.host, target.port, self.doors)
@@ -283,3 +285,7 @@ def _told(
 
 def _reason(error: OSError) -> str:
     return error.strerror or ("timed out" if isinstance(error, TimeoutError) else type(error).__name__)
+
+
+_REDIRECTED = "the rtsp server that it leads to"
+"""A name that a server gave is told to nobody: it may hold what the server was sent."""

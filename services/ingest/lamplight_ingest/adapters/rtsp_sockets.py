@@ -15,6 +15,7 @@ from collections.abc import Callable
 import structlog
 from lamplight_kit.clock import Clock
 
+from lamplight_ingest import faults
 from lamplight_ingest.adapters.rtsp_link import Dialer, Link, ReadBuffer
 from lamplight_ingest.adapters.secrets import Credentials
 from lamplight_ingest.doors import Address
@@ -110,8 +111,9 @@ class RtspReader:
         try:
             self._read(reading, buffer, now_s)
         except Exception as error:  # noqa: BLE001 - a camera costs only itself: its link ends, the others go on
-            _log.exception("fault of our own while reading a stream")
-            reading.link.client.broke_off(f"a fault of ingest's own ({type(error).__name__}); its log tells more")
+            name = type(error).__name__
+            _log.error("fault of our own while reading a stream", error=name, where=faults.where(error))
+            reading.link.client.broke_off(faults.told(name))
         if not reading.link.client.is_over:
             rest_s = max(reading.pause_s, REST * (time.thread_time() - busy_s))
             heapq.heappush(self._due, (now_s + rest_s, next(self._count), reading))

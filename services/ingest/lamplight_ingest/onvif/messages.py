@@ -19,6 +19,22 @@ MEDIA2 = "http://www.onvif.org/ver20/media/wsdl"
 _SCHEMA = "http://www.onvif.org/ver10/schema"
 _SOAP = "http://www.w3.org/2003/05/soap-envelope"
 _OASIS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss"
+_FAULTS = frozenset(
+    {"NotAuthorized", "FailedAuthentication", "InvalidSecurity", "InvalidSecurityToken", "Unauthorized", "FailedCheck"}
+    | {"ActionNotSupported", "ActionFailed", "OperationProhibited", "InvalidArgVal", "InvalidArgs", "OutofMemory"}
+    | {
+        "InternalError",
+        "CriticalError",
+        "NoProfile",
+        "NoEntity",
+        "NoSource",
+        "IncompleteConfiguration",
+        "NoSuchService",
+    }
+    | {"InvalidStreamSetup", "StreamConflict", "WellFormed", "Tag", "TagMismatch", "Namespace", "MissingAttr"}
+    | {"ProhibitAttr", "UnknownAction", "TooManyAttrs", "MustUnderstand", "VersionMismatch", "Sender", "Receiver"}
+)
+"""ONVIF Core Specification, 5.8.2 and the media services' own; WS-Security, 12."""
 _CODECS = {"H264": "h264", "H265": "hevc", "HEVC": "hevc", "JPEG": "mjpeg", "MPEG4": "mpeg4", "MPV4-ES": "mpeg4"}
 
 
@@ -99,13 +115,16 @@ def get_snapshot_uri(media: str, token: str) -> str:
 
 
 def fault_of(answer: Element) -> str:
-    """Return what a fault says, code and reason; empty where the answer is none."""
+    """Return the standard's name of a fault, since a device's own words may hold anything; empty for no fault."""
     fault = next(answer.all("Fault"), None)
     if fault is None:
         return ""
     codes = [value.text.strip().rpartition(":")[2] for value in fault.all("Value")]
     reason = fault.word("Reason", "Text") or fault.word("faultstring")
-    return " ".join(filter(None, [codes[-1] if codes else fault.word("faultcode"), reason])) or "a fault without words"
+    code = codes[-1] if codes else fault.word("faultcode").rpartition(":")[2]
+    if code in _FAULTS:
+        return code
+    return "NotAuthorized" if "authori" in reason.lower() else "a fault that no standard names"
 
 
 def date_of(answer: Element) -> dt.datetime | None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from lamplight_ingest.heard import login_word
+
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - the grammar's word
 _SCHEME_AND_PARAMETER = re.compile(rf"({_TOKEN})\s+({_TOKEN})\s*=\s*((?!=).*)", re.DOTALL)
 _PARAMETER = re.compile(rf"({_TOKEN})\s*=\s*(.*)", re.DOTALL)
@@ -19,7 +21,7 @@ _STRENGTH = {"basic": 1, "md5": 2, "md5-sess": 3, "sha-256": 4, "sha-256-sess": 
 _SAME = {"sha256": "sha-256", "sha256-sess": "sha-256-sess"}
 """Algorithms as some cameras spell them."""
 _MAX_TRIES = 2
-_MAX_NAMED, _MAX_WORD = 4, 20
+_MAX_NAMED = 4
 ELSEWHERE = "it was redirected, and credentials go to the camera's own host alone; give the address that it leads to"
 WHAT_WE_ANSWER = "Basic or Digest (MD5 or SHA-256, qop auth) expected"
 
@@ -59,11 +61,11 @@ class Challenge:
 
     @property
     def named(self) -> str:
-        """What a person finds it by in a camera's settings; short and printable, whatever the server wrote."""
+        """What a person finds it by in a camera's settings; by names that we know, not the server's own."""
         if self.scheme != "digest":
-            return _word(self.scheme.title())
-        words = ["Digest", _word(self.parameters.get("algorithm", "MD5"))]
-        words += [f"with qop {_word(self.parameters['qop'])}"] if self.parameters.get("qop") else []
+            return login_word(self.scheme)
+        words = ["Digest", login_word(self.parameters.get("algorithm", "MD5"))]
+        words += [f"with qop {login_word(self.parameters['qop'])}"] if self.parameters.get("qop") else []
         return " ".join([*words, *([] if self.nonce else ["without a nonce"])])
 
     @property
@@ -199,10 +201,6 @@ def _user(user: str) -> str:
 
 def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _word(text: str) -> str:
-    return "".join(letter for letter in text if " " < letter < "\x7f")[:_MAX_WORD]
 
 
 def _unquoted(text: str) -> str:

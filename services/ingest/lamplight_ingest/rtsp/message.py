@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from lamplight_ingest.heard import rtsp_status
 from lamplight_ingest.rtsp.events import Limits
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
@@ -14,7 +15,6 @@ _REQUEST_LINE = re.compile(r"([A-Z][A-Z_]{1,30}) +(\S+) +RTSP/\d\.\d")
 _LINE = re.compile(r"\r?\n")
 _DIGITS = re.compile(r"[0-9]{1,15}")
 _UNWRITABLE = re.compile(r"[\r\n\0]")
-_MAX_REASON = 60
 
 Headers = tuple[tuple[str, str], ...]
 """Names in lower case, in the order in which they came."""
@@ -50,9 +50,8 @@ class Response(Message):
 
     @property
     def said(self) -> str:
-        """Status and reason, short and printable."""
-        reason = "".join(letter for letter in self.reason[:_MAX_REASON] if letter.isprintable())
-        return f"{self.status} {reason}".strip()
+        """The status, in the standard's words: the server's own may hold what it was sent."""
+        return rtsp_status(self.status)
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,9 @@ def _content_length(headers: Headers, limits: Limits) -> int:
     told = next((value for name, value in headers if name == "content-length"), "0")
     length = _number(told)
     if length is None or length > limits.body_bytes:
-        text = f"a body of {told[:20]!r} bytes announced, at most {limits.body_bytes} expected"
+        text = (
+            f"a body of more than {limits.body_bytes} bytes, or of no number of them, announced; a shorter one expected"
+        )
         raise ValueError(text)
     return length
 
@@ -137,7 +138,8 @@ def _message(first: str, headers: Headers, body: bytes) -> Request | Response:
         return Response(headers, body, int(status[1]), status[2] or "")
     if request := _REQUEST_LINE.fullmatch(first):
         return Request(headers, body, request[1], request[2])
-    text = f"{first[:40]!r} found, an RTSP request or response expected"
+    found = "an HTTP message" if first.startswith("HTTP/") else "a line that begins no message"
+    text = f"{found} found, an RTSP request or response expected"
     raise ValueError(text)
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from lamplight_ingest.heard import codings, kinds
 from lamplight_ingest.rtsp.events import Fault, SessionError
 from lamplight_ingest.rtsp.nal import CODECS, Codec
 
@@ -75,10 +76,10 @@ def video_of(description: Description) -> VideoFormat:
             if codec and clock_hz and _is_plain(parameters) and media.protocol.upper().startswith("RTP/"):
                 return VideoFormat(media.control, payload_type, codec, clock_hz, tuple(_parameter_sets(parameters)))
     if not videos:
-        found = ", ".join(sorted({media.kind[:20] for media in description.media})) or "nothing"
+        found = kinds(media.kind for media in description.media)
         raise SessionError(Fault.REFUSED, f"{found} found in the description, a video expected; give another stream")
-    names = {name[:20] for media in videos for name, _ in media.encodings.values()} or {"a video without a name"}
-    raise SessionError(Fault.ODD, f"{', '.join(sorted(names))} found, plain H264 or H265 over RTP expected")
+    found = codings(name for media in videos for name, _ in media.encodings.values())
+    raise SessionError(Fault.ODD, f"{found} found, plain H264 or H265 over RTP expected")
 
 
 def _is_plain(parameters: dict[str, str]) -> bool:
