@@ -116,7 +116,9 @@ def _rtsp(kind: str, word: bytes) -> bytes:
     """Return what a server sends that puts `word` where `kind` says."""
     found = {
         "reason": b"RTSP/1.0 403 " + word + b"\r\nCSeq: 1\r\n\r\n",
-        "scheme": answer(1, status="401 No")[:-2] + b"WWW-Authenticate: " + word.translate(None, b'",') + b"\r\n\r\n",
+        "challenge": answer(1, 'WWW-Authenticate: Digest realm="r", algorithm="WORD"', status="401 No").replace(
+            b"WORD", word.translate(None, b'",\\')
+        ),
         "first line": word + b" hello\r\n\r\n",
         "media": answer(1) + answer(2, body=b"v=0\r\nm=" + word + b" 0 RTP/AVP 0\r\n"),
         "coding": answer(1) + answer(2, body=description().replace(b"H264/90000", word + b"/90000")),
@@ -127,7 +129,7 @@ def _rtsp(kind: str, word: bytes) -> bytes:
     return found[kind]
 
 
-PLACES = ("reason", "scheme", "first line", "media", "coding", "length", "server", "location")
+PLACES = ("reason", "challenge", "first line", "media", "coding", "length", "server", "location")
 
 
 def _failed(data: bytes) -> str:
