@@ -13,12 +13,12 @@ from lamplight_detect.change import small_luma
 from lamplight_detect.detections import Detections
 from lamplight_detect.gate import Backdrop, Policy, Recent, View
 from lamplight_detect.gate.fill import filled
-from lamplight_detect.gate.light import Light, light_of
+from lamplight_detect.gate.lightened import Lightening, lightening_of
 from lamplight_detect.testing import Room, SaidFinder, noise
 from numpy.typing import NDArray
 
 POLICY = Policy()
-DIM = Light(4.0, POLICY.light_knee)
+DIM = Lightening(4.0, POLICY.light_knee)
 PERSON = ("person", (40.0, 30.0, 60.0, 90.0), 0.5)
 
 
@@ -54,7 +54,7 @@ def watched(room: Room, policy: Policy) -> tuple[Seeing, Seeing]:
 @given(st.floats(1.0, 6.0), st.floats(100.0, 250.0))
 def test_levels_stay_apart_in_their_order(gain: float, knee: float) -> None:
     """Black stays black, white stays white, nothing that is brighter becomes darker, nothing wraps around."""
-    levels = Light(gain, knee).levels().astype(int)
+    levels = Lightening(gain, knee).levels().astype(int)
     assert levels[0] == 0
     assert levels[255] == 255
     assert (np.diff(levels) >= 0).all()
@@ -70,20 +70,20 @@ def test_a_lamp_does_not_burn_out() -> None:
 def test_the_light_is_told_by_the_picture() -> None:
     """It is brought to the level that it should have; as bright as day is left as it is, to the very array."""
     luma = np.full((90, 120), 35, np.uint8)
-    assert light_of(luma, POLICY).gain == pytest.approx(POLICY.light_to / 35)
-    assert light_of(np.zeros((90, 120), np.uint8), POLICY).gain == POLICY.light_most
+    assert lightening_of(luma, POLICY).gain == pytest.approx(POLICY.light_to / 35)
+    assert lightening_of(np.zeros((90, 120), np.uint8), POLICY).gain == POLICY.light_most
     bright = np.full((90, 120), round(POLICY.dark_below), np.uint8)
     picture = noise()
-    assert light_of(bright, POLICY).shown(picture) is picture
+    assert lightening_of(bright, POLICY).shown(picture) is picture
 
 
 def test_one_lamp_makes_no_day() -> None:
     """Few bright pixels do not hide that the rest is dark; half of a picture in the sun is day."""
     luma = np.full((100, 100), 30, np.uint8)
     luma[:4] = 250
-    assert light_of(luma, POLICY).gain > 4
+    assert lightening_of(luma, POLICY).gain > 4
     luma[:50] = 250
-    assert light_of(luma, POLICY) == Light()
+    assert lightening_of(luma, POLICY) == Lightening()
 
 
 def test_noise_is_not_raised_with_the_light() -> None:
@@ -102,7 +102,7 @@ def test_every_pass_is_shown_a_dark_picture_lightened(room: Room) -> None:
     """Whole, tiles, mirrored, turned and faces; what leaves is as dark as it came."""
     things, faces = watched(room, replace(POLICY, turned_first=8))
     picture = dusk()
-    lit = light_of(small_luma(picture), POLICY).shown(picture)
+    lit = lightening_of(small_luma(picture), POLICY).shown(picture)
     things.said = [PERSON]
     seen = view(picture.copy())
     released = room.gate.release(seen, room.gate.look(seen), Recent())
@@ -155,7 +155,7 @@ def test_what_fills_a_dark_picture_is_searched_lightened(room: Room) -> None:
     redacted[holes] = 127
     backdrop = Backdrop(place, np.ones(place.shape[:2], np.bool_))
     assert np.array_equal(filled(things, redacted, holes, backdrop, 0.05, POLICY), holes)
-    assert np.array_equal(things.shown[0], light_of(small_luma(place), POLICY).shown(place))
+    assert np.array_equal(things.shown[0], lightening_of(small_luma(place), POLICY).shown(place))
     assert all(one[:60, :40].mean() > 3 * place.mean() for one in things.shown[1:])
 
 

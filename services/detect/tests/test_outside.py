@@ -13,12 +13,12 @@ from lamplight_detect.gate import Gate, GateClosed, Policy
 from lamplight_detect.gate.masks import redact
 from lamplight_detect.gate.picture import RedactedPicture
 from lamplight_detect.privacy_bench.labels import Labelled
-from lamplight_detect.privacy_bench.measure import told
 from lamplight_detect.privacy_bench.outside import Find
 from lamplight_detect.privacy_bench.outside.blazeface_runner import tiles
 from lamplight_detect.privacy_bench.outside.centernet import people
 from lamplight_detect.privacy_bench.outside.find import explained
 from lamplight_detect.privacy_bench.outside.looking import Looking
+from lamplight_detect.privacy_bench.rows import Limits, told
 from lamplight_detect.privacy_bench.tally import Tally
 from lamplight_detect.redact import Redactor
 from lamplight_detect.testing import Room, SaidFinder, noise
@@ -88,7 +88,7 @@ def test_a_find_breaks_the_limit_and_is_kept_where_asked(room: Room, tmp_path: P
     Looking(redactor, [Seer()], tmp_path / "crops", "clean").look(released(), labels_of(), tally)
     assert [path.name for path in (tmp_path / "crops").iterdir()] == ["clean-002-a-seer.jpg"]
     tally.over_masked.append(0.1)
-    row = {str(one["name"]): one for one in told("clean", tally, is_outside=True)}["clean: found outside"]
+    row = {str(one["name"]): one for one in told("clean", tally, Limits(), is_outside=True)}["clean: found outside"]
     assert (row["value"], row["limit"], row["limit_is"]) == (2, 0, "at most")
 
 
@@ -117,7 +117,7 @@ def test_the_gate_takes_no_model_for_measuring(room: Room) -> None:
 
 def test_nothing_but_the_bench_knows_of_outside_detectors() -> None:
     """No module of any service names CenterNet, BlazeFace or their package, save the bench that measures with them."""
-    looking = {OUTSIDE.parent / "measure.py"}
+    looking = {OUTSIDE.parent / "measure.py", OUTSIDE.parent / "videos.py"}
     named = set()
     for path in (ROOT / "services").glob("*/lamplight_*/**/*.py"):
         if path.is_relative_to(OUTSIDE) or path in looking:

@@ -105,6 +105,16 @@ def test_only_pictures_that_a_ground_vouches_for_are_spared() -> None:
     assert full == 64 // POLICY.full_every
 
 
+@pytest.mark.parametrize("light", [1.0, 0.4])
+def test_nothing_is_spared_in_the_dark(room: Room, light: float) -> None:
+    """There 8 grey levels are much of what somebody differs by."""
+    bgr = (noise(1, FRAME_HW) * light).astype(np.uint8)
+    view = View(bgr, small_luma(bgr), 0)
+    recent = Recent(turns=UPRIGHT, vouched=np.ones(view.luma.shape, np.bool_), is_spared=True)
+    room.gate.search(view, room.gate.look(view), recent)
+    assert bool(room.faces.calls) == (light < 1)
+
+
 @pytest.mark.parametrize("turns", range(4))
 def test_a_small_mask_turns_as_its_picture_does(turns: int) -> None:
     """What is vouched for in a camera that hangs on its side lies where its picture shows it."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lamplight_detect.change import small_luma
 from lamplight_detect.detections import Boxes
 from lamplight_detect.gate.closeup import is_anyone, is_at
-from lamplight_detect.gate.light import Light, light_of
+from lamplight_detect.gate.lightened import Lightening, lightening_of
 from lamplight_detect.gate.masks import painted
 from lamplight_detect.gate.motion import Mask
 from lamplight_detect.gate.picture import GateClosed
@@ -38,11 +38,11 @@ class Backdrop:
     may: Mask = field(repr=False)
     looked: dict[tuple[int, ...], bool] = field(default_factory=dict, repr=False, compare=False)
 
-    def light(self, policy: Policy) -> Light:
+    def light(self, policy: Policy) -> Lightening:
         """Return in which light models are shown it."""
-        return light_of(small_luma(self.bgr), policy)
+        return lightening_of(small_luma(self.bgr), policy)
 
-    def is_anyone(self, things: Finder, box_xyxy: Boxes, at_least: float, light: Light | None = None) -> bool:
+    def is_anyone(self, things: Finder, box_xyxy: Boxes, at_least: float, light: Lightening | None = None) -> bool:
         """Tell whether anybody may be in the box [1, 4], on a grid of SNAP_PX, in four turns and at two scales.
 
         It is looked at in `light`: a `looked` that is shared stands for one light.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import InitVar, dataclass, replace
+from dataclasses import InitVar, dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -15,36 +15,22 @@ from lamplight_detect.detections import Boxes, Detections
 from lamplight_detect.gate.aside import Aside, aside_of, masks_of
 from lamplight_detect.gate.closeup import is_anyone
 from lamplight_detect.gate.fill import Backdrop, filled
-from lamplight_detect.gate.light import light_of
 from lamplight_detect.gate.look import Look, looked, seen_by
 from lamplight_detect.gate.masks import SOMEBODY, Masks, burnt, covered, merged
-from lamplight_detect.gate.motion import Mask, Recent, Sample, coarse, come, enlarged, follows, moving
-from lamplight_detect.gate.people import in_tiles, people_boxes, plan_of
+from lamplight_detect.gate.motion import Mask, Recent, Sample, coarse, follows
+from lamplight_detect.gate.people import people_boxes, plan_of
 from lamplight_detect.gate.picture import GateClosed, RedactedPicture
 from lamplight_detect.gate.plates import bands, bands_of
 from lamplight_detect.gate.policy import Policy
-from lamplight_detect.gate.poses import TURNS, Pose, Turns, proportioned
-from lamplight_detect.gate.search import InPose, plates, voted
-from lamplight_detect.gate.spared import found_where, spared
-from lamplight_detect.models.finder import Finder, ModelFault, believable
+from lamplight_detect.gate.poses import Turns
+from lamplight_detect.gate.search import plates
+from lamplight_detect.gate.searcher import Searcher, lit
+from lamplight_detect.gate.view import View
+from lamplight_detect.models.finder import Finder, ModelFault
 
 Answer = TypeVar("Answer")
 _NO_BOXES = np.zeros((0, 4), np.float32)
 _HAND = object()
-
-
-@dataclass(frozen=True)
-class View:
-    """A picture as the gate takes it: `bgr` [H, W, 3], its small grey copy, and when it was taken."""
-
-    bgr: NDArray[np.uint8]
-    luma: NDArray[np.uint8]
-    at_ns: int
-
-    @property
-    def frame_hw(self) -> tuple[int, int]:
-        """Height and width in pixels."""
-        return self.bgr.shape[0], self.bgr.shape[1]
 
 
 @dataclass(frozen=True)
@@ -93,6 +79,10 @@ class Gate:
                 raise GateClosed(message)
         self.things, self.faces, self.policy, self._why_closed = things, faces, policy, why_closed
 
+    @property
+    def _searcher(self) -> Searcher:
+        return Searcher(self.things, self.faces, self.policy)
+
     def check_open(self) -> None:
         """Raise GateClosed while there is a reason to hold everything back."""
         why = self._why_closed()
@@ -102,11 +92,7 @@ class Gate:
     def look(self, view: View) -> Look:
         """Return all that the first pass sees in the whole picture, from the lowest score on; GateClosed at a fault."""
         self.check_open()
-        return _closing(
-            lambda: looked(
-                believable(self.things.find(self._lit(view).bgr, self.policy.whole_score), view.frame_hw), view.bgr
-            )
-        )
+        return _closing(lambda: looked(self._searcher.whole(view), view.bgr))
 
     def glance(self, view: View, whole: Detections, recent: Recent, standing_vehicles: Boxes = _NO_BOXES) -> Sample:
         """Return what a picture that is not released leaves to hold masks by: of the first pass, and motion."""
@@ -117,12 +103,14 @@ class Gate:
                 [bands(whole, manifest, view.frame_hw, policy), bands_of(standing_vehicles, policy)]
             ),
         }
-        return _sample(view, covered(view.frame_hw, boxes, self._motion(view, recent)), boxes)
+        return _sample(
+            view, covered(view.frame_hw, boxes, recent.motion(view.luma, view.at_ns, view.frame_hw, policy)), boxes
+        )
 
     def is_anyone(self, view: View, box_xyxy: Boxes) -> bool:
         """Tell whether anybody may be in the box [1, 4] of `view`, looked at in all turns and at two scales."""
         self.check_open()
-        return _closing(lambda: is_anyone(self.things, self._lit(view).bgr, box_xyxy, self.policy.whole_score))
+        return _closing(lambda: is_anyone(self.things, lit(view, self.policy).bgr, box_xyxy, self.policy.whole_score))
 
     def release(self, view: View, whole: Look, recent: Recent, standing_vehicles: Boxes = _NO_BOXES) -> Released:
         """Return the redacted picture; GateClosed with the reason where anything at all is not as it must be.
@@ -180,54 +168,17 @@ class Gate:
         self, view: View, whole: Detections, recent: Recent, standing_vehicles: Boxes, most_tiles: int
     ) -> Searched:
         hw, policy, manifest = view.frame_hw, self.policy, self.things.manifest
-        vouched = spared(recent, hw, view.luma.shape, policy)
-        lit = self._lit(view)
-        upright = self._searched(lit, Pose(), most_tiles, vouched, whole)
-        wanted = recent.turns.wanted(policy.turned_first, policy.turned_every)
-        glimpsed = [self._glimpsed(lit, Pose(turn)) for turn in TURNS if turn in wanted]
-        turns = voted(recent.turns, {0: whole} | {one.pose.turns: one.things for one in glimpsed}, manifest)
-        turned = [self._turned(lit, one, turns, most_tiles, vouched) for one in glimpsed]
-        poses = [upright, *(self._searched(lit, pose, most_tiles, vouched) for pose in proportioned(hw)), *turned]
         is_alone = recent.held(view.at_ns, hw, policy) is None or recent.vouched is None
-        if is_alone:
-            poses.append(self._second(lit))
+        poses, turns = self._searcher.poses(view, whole, recent, most_tiles, is_mirrored=is_alone)
         boxes = {
             "person": np.concatenate([one.people(manifest, hw, turns, policy) for one in poses]),
             "face": np.concatenate([one.faces_back(hw, policy) for one in poses]),
             "plate": np.concatenate([plates(poses, turns, manifest, hw, policy), bands_of(standing_vehicles, policy)]),
         }
-        motion = self._motion(view, recent)
+        motion = recent.motion(view.luma, view.at_ns, hw, policy)
         scale = plan_of(self.things, hw, policy, most_tiles).leaving(policy)
         sample = _sample(view, covered(hw, boxes, motion), boxes, turns)
-        return Searched(view, upright.things, boxes, motion, sample, turns, is_alone, scale, _HAND)
-
-    def _lit(self, view: View) -> View:
-        """Return `view` as the models are shown it: a dark one lightened. It is searched, and never leaves."""
-        shown = light_of(view.luma, self.policy).shown(view.bgr)
-        return view if shown is view.bgr else replace(view, bgr=shown)
-
-    def _glimpsed(self, view: View, pose: Pose) -> InPose:
-        """Look at the whole of `view` in `pose`, once: enough to tell how a camera hangs."""
-        shown = pose.shown(view.bgr)
-        hw = shown.shape[0], shown.shape[1]
-        return InPose(pose, hw, believable(self.things.find(shown, self.policy.whole_score), hw), Detections.none())
-
-    def _turned(self, view: View, glimpsed: InPose, turns: Turns, most_tiles: int, vouched: Mask | None) -> InPose:
-        """Search all of `view` in a turned pose where the camera hangs so, or may; else what was glimpsed must do."""
-        hangs_so = glimpsed.pose.turns in {turns.sure, turns.likely if turns.sure is None else None}
-        return self._searched(view, glimpsed.pose, most_tiles, vouched, glimpsed.things) if hangs_so else glimpsed
-
-    def _searched(
-        self, view: View, pose: Pose, most_tiles: int, vouched: Mask | None, whole: Detections | None = None
-    ) -> InPose:
-        """Search `view` in `pose`: the whole (unless it was seen already), and what is not `vouched` for closely."""
-        shown, policy = pose.shown(view.bgr), self.policy
-        hw = shown.shape[0], shown.shape[1]
-        first = believable(self.things.find(shown, policy.whole_score), hw) if whole is None else whole
-        near = pose.turned(vouched)
-        tiled = believable(in_tiles(self.things, shown, policy, most_tiles, near), hw)
-        faces = found_where(lambda part: self.faces.find(part, policy.face_score), shown, near, policy)
-        return InPose(pose, hw, Detections.joined([first, tiled]), believable(faces, hw))
+        return Searched(view, poses[0].things, boxes, motion, sample, turns, is_alone, scale, _HAND)
 
     def _finish(self, searched: Searched, recent: Recent, after: Sample | None, backdrop: Backdrop | None) -> Released:
         picture = self._burnt(searched.view.bgr, self._masks(searched, recent, after), backdrop)
@@ -256,34 +207,12 @@ class Gate:
     def _boxes_twice(self, searched: Searched) -> Mapping[str, Boxes]:
         """Return the masks of a picture that no later one stands by: with those that a second look adds."""
         view, manifest, policy = searched.view, self.things.manifest, self.policy
-        again = self._second(self._lit(view))
+        again = self._searcher.mirrored(view)
         more = {
             "person": again.people(manifest, view.frame_hw, searched.turns, policy),
             "plate": plates([again], searched.turns, manifest, view.frame_hw, policy),
         }
         return {kind: np.concatenate([boxes, more.get(kind, _NO_BOXES)]) for kind, boxes in searched.boxes.items()}
-
-    def _second(self, view: View) -> InPose:
-        return InPose(Pose(), view.frame_hw, self._mirrored(view), Detections.none())
-
-    def _mirrored(self, view: View) -> Detections:
-        """Return what is seen in the mirrored picture: a second look where nothing is held from pictures before."""
-        mirrored = np.ascontiguousarray(view.bgr[:, ::-1])
-        found = believable(self.things.find(mirrored, self.policy.whole_score), view.frame_hw)
-        left, top, right, bottom = found.boxes_xyxy.T
-        width = np.float32(view.frame_hw[1])
-        boxes = np.stack([width - right, top, width - left, bottom], axis=1)
-        return Detections(boxes, found.scores, found.class_ids)
-
-    def _motion(self, view: View, recent: Recent) -> Mask | None:
-        before = recent.lumas(view.at_ns, view.frame_hw, self.policy)
-        moved = moving(view.luma, before) if before else None
-        if moved is not None and recent.vouched is not None and recent.vouched.shape == moved.shape:
-            moved = come(moved, recent.vouched)
-        unexplained = recent.unexplained
-        if unexplained is not None and unexplained.shape == view.luma.shape:
-            moved = unexplained if moved is None else moved | unexplained
-        return None if moved is None else enlarged(moved, view.frame_hw)
 
 
 def _closing(call: Callable[[], Answer]) -> Answer:

@@ -129,6 +129,16 @@ class Recent:
         live = [one.luma for one in self.samples if one.frame_hw == frame_hw and 0 <= at_ns - one.at_ns <= reach_ns]
         return [live[at] for at in sorted({0, len(live) // 2, len(live) - 1})] if live else []
 
+    def motion(self, luma: Luma, at_ns: int, frame_hw: tuple[int, int], policy: Policy) -> Mask | None:
+        """Return what moves in a picture, or stands in it unexplained, in its own pixels; None where nothing tells."""
+        before = self.lumas(at_ns, frame_hw, policy)
+        moved = moving(luma, before) if before else None
+        if moved is not None and self.vouched is not None and self.vouched.shape == moved.shape:
+            moved = come(moved, self.vouched)
+        if self.unexplained is not None and self.unexplained.shape == luma.shape:
+            moved = self.unexplained if moved is None else moved | self.unexplained
+        return None if moved is None else enlarged(moved, frame_hw)
+
     def held(self, at_ns: int, frame_hw: tuple[int, int], policy: Policy, after: Sample | None = None) -> Mask | None:
         """Return the union of the masks still held at `at_ns` (max of 1 s and 2 samples), or None where none is.
 

@@ -20,7 +20,7 @@ SMOOTHED_PX = 3
 
 
 @dataclass(frozen=True)
-class Light:
+class Lightening:
     """By how much a picture is lightened, at least 1: up to the grey level `knee` by `gain`, then slower, up to 255."""
 
     gain: float = 1.0
@@ -41,12 +41,12 @@ class Light:
         return np.rint(np.where(level <= bend, level * self.gain, above)).astype(np.uint8)
 
 
-def light_of(luma: Luma, policy: Policy) -> Light:
+def lightening_of(luma: Luma, policy: Policy) -> Lightening:
     """Return how a picture with the small grey copy [h, w] is lightened; as it is from `dark_below` on.
 
     The grey level below which 95 % of it lie is brought to `light_to`, at most `light_most` times as bright.
     """
     bright = float(np.percentile(luma, policy.dark_percentile))
     if bright >= policy.dark_below:
-        return Light()
-    return Light(min(policy.light_most, policy.light_to / max(bright, 1.0)), policy.light_knee)
+        return Lightening()
+    return Lightening(min(policy.light_most, policy.light_to / max(bright, 1.0)), policy.light_knee)
