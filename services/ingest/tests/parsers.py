@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from lamplight_ingest import bitstream, doors, hls, http_times, mp4, multipart, picture_size
 from lamplight_ingest.onvif import messages, xml
 from lamplight_ingest.rtsp import relayed, rtcp, sdp, sei
-from lamplight_ingest.rtsp.address import base_url, control_url, target_of
+from lamplight_ingest.rtsp.address import base_url, control_url, control_urls, resolved, target_of
 from lamplight_ingest.rtsp.auth import Authenticator, Login, challenges
 from lamplight_ingest.rtsp.client import Options
 from lamplight_ingest.rtsp.events import AccessUnit, Limits, SessionError
@@ -73,6 +73,9 @@ def _challenges(data: bytes) -> None:
     challenges([text])
     who = Authenticator(Login("wärter", 'a"b\\'), lambda: "x")
     who.challenged([text])
+    for tries in range(3):
+        who.may_answer([text], tries)
+    assert len(who.why_refused([text])) < 400
     answered = who.header("DESCRIBE", "rtsp://c/")
     assert answered is None or len(answered) <= 4 * len(text) + 600
 
@@ -84,6 +87,10 @@ def _addresses(data: bytes) -> None:
             parse(text)
     assert control_url("rtsp://c/x", text).isascii()
     base_url("rtsp://c/x", text, text)
+    assert all(url.isascii() for url in control_urls("rtsp://c/x/", text))
+    assert len(resolved("rtsp://c/x?y", text)) <= len(text) + 20
+    with contextlib.suppress(ValueError):
+        resolved(target_of(text).url, "/x")
 
 
 def _track(data: bytes) -> None:
@@ -244,7 +251,7 @@ SEEDS: Mapping[str, list[bytes]] = {
     "stream": [_video()],
     "message": [answer(3, "Session: S;timeout=60", "Transport: RTP/AVP/TCP;interleaved=0-1", body=b"x" * 40)],
     "description": [description(), description("H265"), b"m=audio 0 RTP/AVP 0\r\na=control:x\r\n" + description()],
-    "rtcp": [report(3_900_000_000, 7, 90) + b"\x81\xcb\x00\x01abcd"],
+    "rtcp": [report(3_900_000_000, 7, 90) + b"\x82\xcb\x00\x02abcdefgh"],
     "challenges": [_CHALLENGE.encode(), b'Basic realm="a\\"b"'],
     "addresses": [b"rtsps://user:pass@[::1]:554/a?b#c", b"http://10.0.0.1/\xc3\xa4.jpg", b"file:///srv/x.mp4"],
     "packets": [bytes([kind]) + _PACKETS for kind in range(4)],

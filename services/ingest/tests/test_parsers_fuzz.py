@@ -91,6 +91,12 @@ GROWING: dict[str, tuple[str, Callable[[int], bytes]]] = {
             b"m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 sprop-parameter-sets=" + b"Z0LA," * (9 * n)
         ),
     ),
+    "description's parameters": (
+        "description",
+        lambda n: b"m=video 0 RTP/AVP 96\r\n" + b"a=fmtp:96 sprop-parameter-sets=Z0LA\r\n" * n,
+    ),
+    "goodbyes": ("rtcp", lambda n: (b"\x9f\xcb\x00\x1f" + bytes(124)) * n),
+    "a key picture without time": ("session", lambda n: _stream(lambda _: b"\x65\x88key", n, step=0)),
     "reports": ("rtcp", lambda n: b"\x80\xc9\x00\x00" * (20 * n)),
     "addresses": ("addresses", lambda n: b"rtsp://" + b"a@" * (30 * n)),
     "messages": ("message", lambda n: b"RTSP/1.0 200 OK\r\n" + b" x\r\n" * n),

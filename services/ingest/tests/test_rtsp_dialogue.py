@@ -42,12 +42,133 @@ def test_a_session_is_set_up_in_four_requests() -> None:
         (URL, None, URL),
         (URL, "rtsp://10.0.0.8:554/live/track1", "rtsp://10.0.0.8:554/live/track1"),
         ("rtsp://c/cam?channel=1&subtype=0", "trackID=0", "rtsp://c/cam?channel=1&subtype=0/trackID=0"),
+        (URL, "?ctype=video", f"{URL}?ctype=video"),
+        (f"{URL}/", "?ctype=video", f"{URL}/?ctype=video"),
+        (f"{URL}/", "/trackID=1", f"{URL}/trackID=1"),
         ("rtsp://user:word@c/live/", "a b\u00e9", "rtsp://c/live/a%20b%C3%A9"),
     ],
 )
 def test_controls_are_found_as_cameras_mean_them(base: str, control: str | None, expected: str) -> None:
     """Relative, absolute and aggregate ones; never a user, never a space."""
     assert control_url(base, control) == expected
+
+
+@pytest.mark.parametrize(
+    ("base", "control", "other"),
+    [
+        (URL, "?ctype=video", f"{URL}/?ctype=video"),
+        (f"{URL}/", "/trackID=1", f"{URL}//trackID=1"),
+        (URL, "trackID=1", "rtsp://camera.example/trackID=1"),
+        (URL, "/trackID=1", "rtsp://camera.example/trackID=1"),
+    ],
+)
+@pytest.mark.parametrize("status", ["404 Not Found", "454 Session Not Found", "400 Bad Request"])
+def test_a_control_that_is_not_known_is_asked_for_in_its_other_form(
+    base: str, control: str, other: str, status: str
+) -> None:
+    """Once: a server that knows neither refuses."""
+    sdp = description().replace(b"a=control:trackID=0", f"a=control:{control}".encode())
+    fed = Fed().feed(answer(1)).feed(answer(2, f"Content-Base: {base}", body=sdp)).feed(answer(3, status=status))
+    assert f"SETUP {other} RTSP/1.0" in fed.said.decode()
+    again = Fed().feed(answer(1)).feed(answer(2, f"Content-Base: {base}", body=sdp)).feed(answer(3, status=status))
+    fed.feed(answer(4, "Session: S", "Transport: RTP/AVP/TCP;interleaved=0-1")).feed(answer(5))
+    assert isinstance(fed.events[-1], Playing)
+    assert status in _failed(again.feed(answer(4, status=status))).reason
+    assert again.requests().count("SETUP") == 2
+
+
+@pytest.mark.parametrize(
+    "transport",
+    [
+        "RTP/AVP/TCP; unicast; interleaved = 2-3",
+        "RTP/AVP/TCP;unicast;Interleaved=2-3",
+        'RTP/AVP/TCP;unicast;interleaved="2-3"',
+        "RTP/AVP/TCP;unicast;interleaved=2 - 3",
+    ],
+)
+def test_channels_are_read_however_they_are_written(transport: str) -> None:
+    """Spaces, capitals, quotes."""
+    fed = Fed().feed(answer(1)).feed(answer(2, body=description()))
+    fed.feed(answer(3, f"Transport: {transport}", "Session: S")).feed(answer(4))
+    for seq, slice_data in enumerate((b"\x65\x88key", b"\x41\x9aplain")):
+        fed.feed(framed(rtp(slice_data, seq, 9000 * seq, marker=True), 2))
+    assert len(fed.units) == 1
+
+
+@pytest.mark.parametrize("session", ["S;Timeout=6", "S; timeout = 6", 'S;timeout="6"'])
+def test_a_time_out_is_read_however_it_is_written(session: str) -> None:
+    """A word at half of it."""
+    fed = Fed().feed(greeting(session=session)).tick(2.9)
+    assert len(fed.requests()) == 4
+    assert len(fed.tick(3.1).requests()) == 5
+
+
+@pytest.mark.parametrize("number", ["0", "77", "x"])
+def test_answers_that_all_have_one_number_are_taken(number: str) -> None:
+    """No other request is under way that they could mean; the number of an earlier one means that one."""
+    fed = Fed()
+    for step in (answer(1), answer(2, body=description()), answer(3, "Transport: RTP/AVP/TCP;interleaved=0-1")):
+        head, _, rest = step.partition(b"CSeq: ")
+        fed.feed(head + f"CSeq: {number}".encode() + rest[1:])
+    fed.feed(answer(2, status="500 Late"))
+    assert not fed.client.is_playing
+    assert fed.feed(answer(0)).client.is_playing
+
+
+def _again(fed: Fed) -> Fed:
+    """Go where a client was sent, over another connection."""
+    after = Fed()
+    after.client = fed.client.successor()
+    after.said, after.events = b"", []
+    after.client.begin(0.0)
+    return after.feed(b"")
+
+
+def test_a_server_that_hangs_up_after_its_challenge_is_told_over_another_connection() -> None:
+    """The answer goes with the first request there."""
+    fed = Fed(login=LOGIN).feed(answer(1)).feed(answer(2, DIGEST.format("n"), status="401 Unauthorized"))
+    fed.client.broke_off("the server closed the connection")
+    fed.feed(b"")
+    assert fed.events == [Moved(URL)]
+    after = _again(fed)
+    after.feed(answer(1)).feed(answer(2, body=description()))
+    assert [part.count(b"Authorization: Digest") for part in after.said.split(b"\r\n\r\n")[:3]] == [1, 1, 1]
+    assert after.requests() == ["OPTIONS", "DESCRIBE", "SETUP"]
+
+
+@pytest.mark.parametrize("nonce", ["n", "fresh"])
+def test_a_server_that_hangs_up_on_a_wrong_password_is_left(nonce: str) -> None:
+    """One more connection, and no more."""
+    fed = Fed(login=LOGIN).feed(answer(1)).feed(answer(2, DIGEST.format("n"), status="401 Unauthorized"))
+    fed.client.broke_off("the server closed the connection")
+    after = _again(fed.feed(b"")).feed(answer(1, DIGEST.format(nonce), status="401 Unauthorized"))
+    after.client.broke_off("the server closed the connection")
+    assert _failed(after.feed(b"")).fault is Fault.REFUSED
+    assert "password is wrong" in _failed(after).reason
+
+
+def test_a_server_that_hangs_up_without_a_challenge_is_away() -> None:
+    """As ever."""
+    fed = Fed(login=LOGIN).feed(answer(1))
+    fed.client.broke_off("the server closed the connection")
+    assert _failed(fed.feed(b"")).fault is Fault.AWAY
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        ("/other", "rtsp://camera.example/other"),
+        ("other?x=1", "rtsp://camera.example/other?x=1"),
+        ("?x=1", f"{URL}?x=1"),
+        ("//b.example:8554/c", "rtsp://b.example:8554/c"),
+    ],
+)
+def test_a_relative_location_leads_on_from_what_was_asked(location: str, expected: str) -> None:
+    """As RFC 2326 has it from HTTP; what is closed stays closed."""
+    fed = Fed().feed(answer(1)).feed(answer(2, f"Location: {location}", status="302 Found"))
+    assert fed.events == [Moved(expected)]
+    closed = Fed(Options(why_not=lambda _: "closed")).feed(answer(1, f"Location: {location}", status="302 Found"))
+    assert _failed(closed).fault is Fault.REFUSED
 
 
 @pytest.mark.parametrize(

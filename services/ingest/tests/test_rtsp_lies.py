@@ -117,6 +117,15 @@ def _no_keyframe(viewer: Viewer) -> None:
         time.sleep(0.02)  # 50 pictures a second
 
 
+def _no_whole_keyframe(viewer: Viewer) -> None:
+    """Loses the middle of each."""
+    viewer.greet()
+    for index in range(0, 30_000, 3):
+        viewer.say(framed(rtp(b"\x7c\x85" + bytes(100), index, 4500 * index)))
+        viewer.say(framed(rtp(b"\x7c\x45" + bytes(100), index + 2, 4500 * index, marker=True)))
+        time.sleep(0.02)
+
+
 def _a_byte_and_no_more(viewer: Viewer) -> None:
     viewer.greet()
     viewer.say(b"$")
@@ -150,7 +159,8 @@ def _refuses(viewer: Viewer) -> None:
     [
         (_endless_headers, State.GONE, "a head of more than"),
         (_endless_picture, State.STALLED, "no picture for"),
-        (_no_keyframe, State.STALLED, "no picture for"),
+        (_no_keyframe, State.STALLED, "no keyframe among them"),
+        (_no_whole_keyframe, State.STALLED, "keyframes came since and were discarded as incomplete or too large; look"),
         (_a_byte_and_no_more, State.STALLED, "no "),
         (_huge_description, State.GONE, "a body of more than 65536 bytes"),
         (_lying_lengths, State.STALLED, "no picture for"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import struct
+
 import pytest
 from lamplight_ingest.model import NS_PER_S, Picture
 from lamplight_ingest.rtsp.client import Options
@@ -10,7 +13,21 @@ from lamplight_ingest.rtsp.parameter_sets import MAX_BYTES
 from lamplight_ingest.rtsp.sei import RECOVERY_NOW, recovery_frames
 from lamplight_ingest.sampler import Choice, Plan, Sampler
 from lamplight_ingest.timing import stamp
-from rtsp_wire import PPS, SPS, Fed, aggregate, annex_b, description, fragments, framed, greeting, packets, report, rtp
+from rtsp_wire import (
+    PPS,
+    SPS,
+    SSRC,
+    Fed,
+    aggregate,
+    annex_b,
+    description,
+    fragments,
+    framed,
+    greeting,
+    packets,
+    report,
+    rtp,
+)
 
 ALL = Options(keys_only=False)
 KEY, KEY_LATER = b"\x65\x88" + bytes(range(1, 90)), b"\x65\x40" + bytes(range(1, 60))
@@ -178,6 +195,117 @@ def test_a_flood_of_small_key_pictures_behind_large_sets_is_held_within_bounds()
     assert sum(len(unit.data) for unit in fed.units) <= limits.events_bytes
     assert fed.units[0].after_gap
     assert fed.units[-1].rtp_time == 9000 * 500
+
+
+@pytest.mark.parametrize("stray", [b"\x1e" + b"x" * 20, b"\x1fyy", b"\x00zz", b"\x17zz"])
+@pytest.mark.parametrize("options", [Options(), ALL])
+def test_units_without_a_meaning_are_passed_over(stray: bytes, options: Options) -> None:
+    """RFC 6184, 5.2: undefined types are ignored, amid a key picture's fragments, in aggregates, anywhere."""
+    parts = [*fragments(KEY, 30)]
+    for payloads in ([*parts[:-1], stray, parts[-1]], [aggregate([stray, KEY])], [stray, KEY]):
+        fed = _fed(options).feed(packets(payloads, 0, 0) + packets([PLAIN], len(payloads), 9000))
+        assert [unit.data for unit in fed.units][:1] == [annex_b(SPS, PPS, KEY)]
+        assert not fed.units[0].after_gap
+
+
+@pytest.mark.parametrize("kind", [11, 23, 30, 41, 51, 63])
+def test_units_without_a_meaning_are_passed_over_in_h265_too(kind: int) -> None:
+    """Reserved and unspecified types (H.265, table 7-1)."""
+    first, stray = b"\x26\x01\xaf" + bytes(range(1, 80)), bytes([kind << 1, 1]) + b"x" * 20
+    parts = [*fragments(first, 30, 2)]
+    data = packets([*parts[:-1], stray, parts[-1]], 0, 0) + packets([b"\x02\x01\xd0xxx"], len(parts) + 1, 9000)
+    fed = _fed(sdp=description("H265", (VPS_5, SPS_5, PPS_5))).feed(data)
+    assert [unit.data for unit in fed.units] == [annex_b(VPS_5, SPS_5, PPS_5, first)]
+
+
+def test_parameters_on_several_lines_hold_together() -> None:
+    """The sets of the first line are not lost to the second's, nor those of one line to the other's."""
+    told = [base64.b64encode(nal).decode() for nal in (SPS, PPS)]
+    plain = description()
+    line = plain.split(b"a=fmtp:")[1].split(b"\r\n")[0]
+    for lines in (
+        [f"96 sprop-parameter-sets={told[0]},{told[1]}", "96 packetization-mode=1"],
+        [f"96 packetization-mode=1;sprop-parameter-sets={told[0]}", f"96 sprop-parameter-sets={told[1]}"],
+    ):
+        fed = _fed(sdp=plain.replace(line, "\r\na=fmtp:".join(lines).encode()))
+        fed.feed(packets([KEY], 0, 0) + packets([PLAIN], 1, 9000))
+        assert [unit.data for unit in fed.units] == [annex_b(SPS, PPS, KEY)]
+
+
+def _goodbye(*ssrcs: int) -> bytes:
+    return framed(struct.pack(f">BBH{len(ssrcs)}I", 0x80 | len(ssrcs), 203, len(ssrcs), *ssrcs), 1)
+
+
+@pytest.mark.parametrize(
+    ("ssrcs", "is_over"),
+    [((0xDEADBEEF,), False), ((1, 2, 3), False), ((SSRC,), True), ((1, SSRC), True), ((), True)],
+)
+def test_only_the_streams_own_goodbye_ends_it(ssrcs: tuple[int, ...], is_over: bool) -> None:
+    """One of a sender that was never heard says nothing of this one."""
+    fed = _fed().feed(packets([KEY], 0, 0) + _goodbye(*ssrcs) + packets([PLAIN], 1, 9000))
+    assert fed.client.is_over is is_over
+
+
+def test_a_goodbye_that_lies_about_its_length_is_passed_over() -> None:
+    """It names three, and has room for one."""
+    fed = _fed().feed(packets([KEY], 0, 0) + framed(struct.pack(">BBHI", 0x83, 203, 1, 7), 1))
+    assert not fed.client.is_over
+
+
+@pytest.mark.parametrize(
+    "payloads", [[SPS, PPS, KEY], [KEY, KEY_LATER], [*fragments(KEY, 30)], [aggregate([SPS, KEY])]]
+)
+@pytest.mark.parametrize("options", [Options(), ALL])
+def test_a_time_stamp_that_never_changes_ends_no_picture_and_its_marker_does(
+    payloads: list[bytes], options: Options
+) -> None:
+    """From the third picture on; what is told of its time is the receipt's."""
+    data, seq = framed(report(AT_S + NTP_S, 0, 0), 1), 0
+    for number in range(12):
+        picture = payloads if number % 4 == 0 else [PLAIN, PLAIN_LATER]
+        data += packets(picture, seq, 77)
+        seq += len(picture)
+    fed = _fed(options).feed(data)
+    keys = [unit for unit in fed.units if unit.is_key]
+    whole = annex_b(SPS, PPS, *([KEY, KEY_LATER] if payloads[-1] == KEY_LATER else [KEY]))
+    assert [unit.data.replace(annex_b(SPS, SPS, PPS), annex_b(SPS, PPS)) for unit in keys] == [whole] * 2
+    assert all(unit.at_ns is None for unit in keys)
+    assert len(fed.units) >= (9 if options is ALL else 2) - 1
+
+
+def test_a_loss_under_a_time_stamp_that_never_changes_costs_its_picture_alone() -> None:
+    """The next one is whole again."""
+    parts = [*fragments(KEY, 30)]
+    stream, seq = [], 0
+    for number in range(20):
+        for index, part in enumerate(parts if number % 4 == 0 else [PLAIN]):
+            last = index == len(parts) - 1 or number % 4 != 0
+            stream.append((number, index, framed(rtp(part, seq, 5, marker=last))))
+            seq += 1
+    for lost in range(len(parts)):
+        fed = _fed().feed(b"".join(data for number, index, data in stream if (number, index) != (8, lost)))
+        assert [unit.data for unit in fed.units] == [annex_b(SPS, PPS, KEY)] * 3
+        assert [unit.after_gap for unit in fed.units] == [True, True, False]
+
+
+def test_the_fields_of_a_picture_may_share_a_time_stamp() -> None:
+    """Two pictures of one time stamp, each with its marker, are one, as interlaced cameras send them."""
+    data, field = b"", b"\x41\x9b" + bytes(range(1, 60))
+    for number in range(3):
+        data += packets([KEY], 2 * number, 9000 * number) + packets([field], 2 * number + 1, 9000 * number)
+    fed = _fed().feed(data + packets([PLAIN], 6, 27_000))
+    assert [unit.data for unit in fed.units] == [annex_b(SPS, PPS, KEY, field)] * 3
+
+
+def test_what_was_discarded_is_told_apart_from_what_never_came() -> None:
+    """Key pictures that lack something, or are too large; no others."""
+    parts = [*fragments(KEY, 30)]
+    fed = _fed().feed(packets(parts[:-1], 0, 0) + packets([PLAIN], 9, 9000) + packets(parts[1:], 20, 18_000))
+    fed.feed(packets([PLAIN], 40, 27_000))
+    assert fed.client.activity.discarded == 2
+    large = _fed(Options(limits=Limits(picture_bytes=50))).feed(packets([KEY], 0, 0) + packets([PLAIN], 1, 9000))
+    assert large.client.activity.discarded == 1
+    assert _fed().feed(packets([PLAIN], 0, 0) + packets([PLAIN], 5, 9000)).client.activity.discarded == 0
 
 
 def test_breaks_between_messages_are_passed_over_at_once() -> None:

@@ -212,6 +212,28 @@ async def test_a_server_may_send_us_on_before_and_amid_the_stream(reader: RtspRe
                 assert (got.opens, len(got.pictures)) == (2, 5)
 
 
+def _asks_who_and_hangs_up(viewer: Viewer) -> None:
+    viewer.say(answer(viewer.hear()))
+    cseq = viewer.hear()
+    if "Authorization: Digest" not in viewer.requests[-1]:
+        challenge = 'WWW-Authenticate: Digest realm="r", nonce="n"'
+        viewer.say(answer(cseq, challenge, "Connection: close", status="401 Unauthorized"))
+        return
+    viewer.say(answer(cseq, body=description()))
+    viewer.say(answer(viewer.hear(), "Session: S", "Transport: RTP/AVP/TCP;interleaved=0-1"))
+    viewer.say(answer(viewer.hear()))
+    viewer.say(packets([KEY], 0, 0) + packets([PLAIN], 1, 9000))
+    viewer.linger()
+
+
+@in_loop
+async def test_a_server_that_asks_who_we_are_and_hangs_up_is_told_again(reader: RtspReader) -> None:
+    """Over a second connection, before the camera is any the worse."""
+    with server(_asks_who_and_hangs_up) as port:
+        got = await watched(source(port, reader), Got(1))
+    assert [picture.data for picture in got.pictures] == [annex_b(SPS, PPS, KEY)]
+
+
 @pytest.mark.parametrize("location", ["rtsp://169.254.169.254/x", "rtsp://127.0.0.2/x", "http://127.0.0.1/"])
 @in_loop
 async def test_no_server_sends_us_through_a_closed_door(reader: RtspReader, location: str) -> None:

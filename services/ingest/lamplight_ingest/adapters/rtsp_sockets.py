@@ -157,6 +157,10 @@ class RtspSocketSource:
     def hint(self) -> str:
         """Say what came since the last picture that was wanted, and the cure; empty where nothing did."""
         came = self._link.client.activity if self._link else Activity()
+        if came.discarded:
+            kind = "keyframes" if self._keys_only else "pictures"
+            cure = "look for packets lost on the way, or lower the camera's bitrate or size"
+            return f"{came.discarded} {kind} came since and were discarded as incomplete or too large; {cure}"
         if self._keys_only and came.pictures:
             cure = "shorten the camera's keyframe interval, or set sampling.pictures to all"
             return f"{came.pictures} pictures came since, no keyframe among them; {cure}"

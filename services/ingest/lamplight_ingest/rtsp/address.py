@@ -9,6 +9,8 @@ from urllib.parse import quote, urlsplit
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
 """RFC 7826, 22.14.1."""
 _USERINFO = re.compile(r"(?<=://)[^/?#]*@")
+_NO_REFERENCE = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:|[\s\x00]|^$")
+_AUTHORITY = re.compile(r"([^/?]*)(.*)", re.DOTALL)
 _PLAIN = "".join(map(chr, range(0x21, 0x7F)))
 
 
@@ -50,14 +52,46 @@ def control_url(base: str, control: str | None) -> str:
     """Return the URL of a part of the presentation at `base` (RFC 2326, C.1.1).
 
     A relative one is put behind the base, as every camera means it, and not resolved as RFC 1808 would, which strips
-    the base's last step where a camera forgot the slash at its end.
+    the base's last step where a camera forgot the slash at its end. With one slash between, and a query with none.
     """
     if control is None or control in ("", "*"):
         return clean(base)
     if "://" in control:
         return clean(control)
+    if control.startswith("?"):
+        return clean(base + control)
+    return clean(base.rstrip("/") + "/" + control.lstrip("/"))
+
+
+def control_urls(base: str, control: str | None) -> tuple[str, ...]:
+    """Return what to ask a server for, the second where it does not know the first.
+
+    What FFmpeg, live555 and GStreamer's older client ask for, slashes as they come; or, where that is the same, what
+    the control means by RFC 1808.
+    """
+    first = control_url(base, control)
+    if control is None or control in ("", "*") or "://" in control:
+        return (first,)
     joint = "" if base.endswith("/") or control.startswith("/") else "/"
-    return clean(base + joint + control)
+    literal = clean(base + joint + control)
+    other = literal if literal != first else clean(resolved(base, control))
+    return (first, other) if other != first else (first,)
+
+
+def resolved(base: str, reference: str) -> str:
+    """Return where `reference` leads from `base` (RFC 1808, 4, dots as they are); itself where it is not relative."""
+    if _NO_REFERENCE.search(reference):
+        return reference
+    scheme, _, rest = base.partition("://")
+    if reference.startswith("//"):
+        return f"{scheme}:{reference}"
+    authority, path = _AUTHORITY.fullmatch(rest.partition("#")[0]).groups()  # type: ignore[union-attr] # takes anything
+    path = path.partition("?")[0]
+    if reference.startswith("/"):
+        path = ""
+    elif not reference.startswith("?"):
+        path = path.rpartition("/")[0] + "/"
+    return f"{scheme}://{authority}{path}{reference}"
 
 
 def base_url(requested: str, content_base: str | None, content_location: str | None) -> str:
@@ -66,6 +100,5 @@ def base_url(requested: str, content_base: str | None, content_location: str | N
         if told and "://" in told:
             return told
         if told and told.startswith("/"):
-            scheme, _, rest = requested.partition("://")
-            return f"{scheme}://{rest.partition('/')[0]}{told}"
+            return resolved(requested, told)
     return requested

@@ -2,6 +2,7 @@
 
 A picture ends with the packet whose marker is set. Some cameras set it on every slice, or never: it is believed once a
 key picture has been seen to carry exactly one, at its end, and until then a picture ends where the time stamp changes.
+Some cameras' time stamps never change: once a third picture has begun behind a marker without one, a marker ends each.
 
 A key picture is an IDR or IRAP one. In H.264 it is also one at a recovery point: where only key pictures are wanted,
 one that is whole by itself; where all are, also the first of those that together refresh the scene.
@@ -18,11 +19,15 @@ from lamplight_ingest.rtsp.sei import RECOVERY_NOW, recovery_frames
 Emit = Callable[[bytes, bool, int], None]
 """Takes a whole picture as Annex B, whether it is key, and its RTP time."""
 
+_FIELDS = 2
+"""So many pictures of one time stamp are lawful: the fields of an interlaced one."""
+
 
 class Assembler:
     """Puts one picture together at a time; `busy` while packets of any kind must be shown to it.
 
-    `gap` is set when something was lost, by whoever notices, and taken back by whoever tells of it.
+    `gap` is set when something was lost, by whoever notices, and taken back by whoever tells of it. `discarded` counts
+    the wanted pictures of which something was missing or made no sense. `stands` is whether time stamps never change.
     """
 
     def __init__(self, codec: Codec, sets: ParameterSets, emit: Emit, *, keys_only: bool, max_bytes: int) -> None:
@@ -36,6 +41,11 @@ class Assembler:
         self._marker_lies = False
         self.rtp_time = -1
         self.gap = False
+        self.discarded = 0
+        self.stands = False
+        self._begun, self._begun_markers = 1, 0  # pictures of one time stamp, and the markers at the last one
+        self._markers = 0
+        self.busy = self._ends_with_marker = self._has_picture = False
         self._parts: list[bytes] = []
         self._pieces: list[bytes] = []  # of the fragmented NAL unit that is open
         self._open_kind: int | None = None
@@ -52,9 +62,23 @@ class Assembler:
         self._reset(rtp_time)
         if lost and not opens:
             self.break_off()
+            self.discarded += 1
+
+    def begins_anew(self, buffer: bytearray, start: int, stop: int, *, lost: bool) -> bool:
+        """Tell whether a payload with the time stamp of the picture at hand begins another, since time stands still."""
+        may_begin = self._ends_with_marker or (self.stands and (lost or self._broken))
+        if not may_begin or self._open_kind is not None or not self.opens_picture(buffer, start, stop):
+            return False
+        if not self.stands and self._markers > self._begun_markers:
+            self._begun, self._begun_markers = self._begun + 1, self._markers
+            if self._begun > _FIELDS:
+                self.stands, self._marker_lies = True, False
+                self.break_off()
+        return self.stands
 
     def break_off(self) -> None:
         """Give up the picture at hand: something of it is missing or makes no sense."""
+        self.discarded += self.busy
         self._broken = self.gap = True
         self.busy = False
         self._parts, self._pieces, self._open_kind = [], [], None
@@ -62,6 +86,8 @@ class Assembler:
     def add(self, buffer: bytearray, start: int, stop: int, *, marker: bool) -> None:
         """Take the payload of one packet (longer than a NAL unit's header) of the picture at hand."""
         if self._broken:
+            self._markers += marker
+            self._ends_with_marker = self._ends_with_marker or marker
             return
         had = len(self._parts)
         self._payload(buffer, start, stop)
@@ -91,6 +117,7 @@ class Assembler:
     def _reset(self, rtp_time: int) -> None:
         self.rtp_time = rtp_time
         self.busy = False
+        self._begun, self._begun_markers = 1, 0
         self._parts, self._pieces, self._open_kind = [], [], None
         self._bytes = 0
         self._markers = 0
@@ -117,10 +144,13 @@ class Assembler:
             self._emit(data, self._is_key, self.rtp_time)
         elif is_lost:
             self.gap = True
+            self.discarded += 1
 
     def _payload(self, buffer: bytearray, start: int, stop: int) -> None:
         codec = self._codec
         kind = codec.type_of(buffer[start])
+        if kind in codec.undefined:
+            return
         if kind == codec.fragment:
             self._fragment(buffer, start, stop)
         elif self._open_kind is not None:
@@ -161,6 +191,8 @@ class Assembler:
     def _nal(self, kind: int, pieces: list[bytes]) -> None:
         codec = self._codec
         is_picture = kind in codec.pictures
+        if kind in codec.undefined:
+            return
         if kind in codec.parameter_sets:
             self._sets.put(b"".join(pieces))
             self._has_sets = True

@@ -81,13 +81,18 @@ class Options:
 class RtspClient:
     """One session over one connection, which somebody else holds."""
 
-    def __init__(self, target: Target, login: Login | None, options: Options) -> None:
-        """Prepare to play `target` as `login`."""
+    def __init__(
+        self, target: Target, login: Login | None, options: Options, *, known: Authenticator | None = None
+    ) -> None:
+        """Prepare to play `target` as `login`; `known` has heard already how the server wants that proved."""
         self.target = target
         self._login = login
         self._options = options
         self._limits = options.limits
-        self._dialogue = Dialogue(target, Authenticator(login, options.new_nonce), options.limits)
+        self._authenticator = known or Authenticator(login, options.new_nonce)
+        self._has_reopened = known is not None
+        self._is_reopening = False
+        self._dialogue = Dialogue(target, self._authenticator, options.limits)
         self._track: Track | None = None
         self._events: list[Event] = []
         self._garbage = 0
@@ -125,9 +130,20 @@ class RtspClient:
             self.is_over = True
 
     def broke_off(self, reason: str, fault: Fault = Fault.AWAY) -> None:
-        """The connection is lost."""
-        if not self.is_over:
+        """The connection is lost.
+
+        A server that asks who we are and hangs up before it can be told is told over a second connection, once.
+        """
+        if self.is_over:
+            return
+        refusal = self._dialogue.cut_off()
+        if refusal is None:
             self._end(Failed(fault, reason))
+        elif self._has_reopened:
+            self._end(refusal.failed)
+        else:
+            self._is_reopening = True
+            self._end(Moved(self.target.url))
 
     def take_output(self) -> bytes:
         """Return what is to be sent, once."""
@@ -171,6 +187,9 @@ class RtspClient:
         moved = self._moved
         keeps_login = moved.host == self.target.host and (moved.is_tls or not self.target.is_tls)
         limits = replace(self._limits, moves=self._limits.moves - 1)
+        if self._is_reopening:
+            self._authenticator.begin_anew()
+            return RtspClient(moved, self._login, replace(self._options, limits=limits), known=self._authenticator)
         return RtspClient(moved, self._login if keeps_login else None, replace(self._options, limits=limits))
 
     def _item(self, buffer: bytearray, at: int, end: int, now_s: float) -> int:

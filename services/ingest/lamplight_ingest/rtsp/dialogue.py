@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from lamplight_ingest.rtsp import sdp
-from lamplight_ingest.rtsp.address import Target, base_url, control_url
+from lamplight_ingest.rtsp.address import Target, base_url, control_url, control_urls, resolved
 from lamplight_ingest.rtsp.auth import Authenticator
 from lamplight_ingest.rtsp.events import Fault, Limits, SessionError
 from lamplight_ingest.rtsp.message import Request, Response, write_request, write_response
@@ -20,14 +20,15 @@ USER_AGENT = "Lamplight"
 SESSION_TIMEOUT_S = 60.0
 """Where a server names none (RFC 2326, 12.37)."""
 _LEAST_TIMEOUT_S = 2.0
-_INTERLEAVED = re.compile(r"interleaved=([0-9]{1,3})(?:-([0-9]{1,3}))?")
-_TIMEOUT = re.compile(r"timeout=([0-9]{1,6})")
+_INTERLEAVED = re.compile(r"interleaved\s*=\s*\"?\s*([0-9]{1,3})(?:\s*-\s*([0-9]{1,3}))?", re.IGNORECASE)
+_TIMEOUT = re.compile(r"timeout\s*=\s*\"?\s*([0-9]{1,6})", re.IGNORECASE)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE_WRONG = {
     403: "the user may not watch this stream",
     404: "no stream has this path",
 }
 _SESSION_NOT_FOUND, _UNSUPPORTED_TRANSPORT = 454, 461
+_UNKNOWN_CONTROL = frozenset({400, 404, _SESSION_NOT_FOUND})
 
 
 class Redirected(Exception):  # noqa: N818 - named after what is the case
@@ -76,6 +77,8 @@ class Dialogue:
         self._presentation_url = target.url
         self._next_word_s = 0.0
         self._video: VideoFormat | None = None
+        self._controls: list[str] = []
+        self._challenge: Response | None = None
         self.set_up: SetUp | None = None
         self.is_playing = False
         self.output = bytearray()
@@ -87,14 +90,15 @@ class Dialogue:
     def answered(self, response: Response, now_s: float) -> None:
         """Take a response; one that answers nothing of ours is passed over."""
         asked = self._asked
-        if asked is None or response.status < 200 or response.cseq not in (asked.cseq, None):
+        if asked is None or response.status < 200 or not self._may_answer(asked, response):
             return
         self._asked = None
         wanted = response.all("www-authenticate") if response.status == 401 else []
         if response.status == 401 and self._authenticator.may_answer(wanted, asked.tries):
+            self._challenge = response
             self._send(replace(asked, tries=asked.tries + 1), now_s)
         elif response.status in _REDIRECTS and (location := response.get("location")):
-            raise Redirected(location)
+            raise Redirected(resolved(asked.url, location))
         else:
             asked.then(response, now_s)
 
@@ -110,7 +114,7 @@ class Dialogue:
             location = request.get("location")
             if location is None:
                 raise SessionError(Fault.AWAY, "the server asks to be called again")
-            raise Redirected(location)
+            raise Redirected(resolved(self._target.url, location))
 
     def tick(self, now_s: float) -> None:
         """Notice that time has passed: keep the session alive, miss an answer."""
@@ -123,6 +127,12 @@ class Dialogue:
         if self.is_playing and self._asked is None and now_s >= self._next_word_s:
             self._ask(self._keep_alive, self._presentation_url, (), self._kept_alive, now_s)
             self._next_word_s = now_s + self._timeout_s / 2
+
+    def cut_off(self) -> SessionError | None:
+        """Return the refusal that stands where the server hung up on the answer to its challenge, else None."""
+        if self._asked is None or not self._asked.tries or self._challenge is None or self.is_playing:
+            return None
+        return self._refused(self._asked.method, self._challenge)
 
     def leave(self, now_s: float) -> None:
         """Take leave, where there is a session to leave."""
@@ -143,11 +153,18 @@ class Dialogue:
         self._video = sdp.video_of(description)
         base = base_url(self._target.url, response.get("content-base"), response.get("content-location"))
         self._presentation_url = control_url(base, description.control)
-        url = control_url(base, self._video.control)
+        self._controls = list(control_urls(base, self._video.control))
+        self._set_up(now_s)
+
+    def _set_up(self, now_s: float) -> None:
+        url, *self._controls = self._controls
         transport = (("Transport", "RTP/AVP/TCP;unicast;interleaved=0-1"),)
         self._ask("SETUP", url, transport, self._were_set_up, now_s)
 
     def _were_set_up(self, response: Response, now_s: float) -> None:
+        if response.status in _UNKNOWN_CONTROL and self._controls:
+            self._set_up(now_s)
+            return
         if response.status == _UNSUPPORTED_TRANSPORT:
             raise SessionError(Fault.NO_TCP, "the server does not send pictures over TCP")
         self._check("SETUP", response)
@@ -184,6 +201,14 @@ class Dialogue:
             why = self._authenticator.why_refused(response.all("www-authenticate"))
         text = f"{response.said} found as the answer to {method}, 200 expected" + (f": {why}" if why else "")
         return SessionError(Fault.REFUSED if is_ours else Fault.AWAY, text)
+
+    def _may_answer(self, asked: Asked, response: Response) -> bool:
+        """Tell whether a response is for the request under way: by its number, or by none that was ever ours.
+
+        Some servers number all their answers 0; one request is under way at a time, so that they can mean no other.
+        """
+        number = response.cseq
+        return number is None or number == asked.cseq or not 1 <= number <= self._cseq
 
     def _ask(
         self,

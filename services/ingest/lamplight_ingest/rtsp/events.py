@@ -18,11 +18,15 @@ class Fault(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What came of the video between two key pictures, theirs left out: RTP packets, their bytes, pictures."""
+    """What came of the video between two key pictures, theirs left out: RTP packets, their bytes, pictures.
+
+    `discarded`: the wanted pictures among them that were given up, since something was missing or too much.
+    """
 
     packets: int = 0
     packet_bytes: int = 0
     pictures: int = 0
+    discarded: int = 0
 
 
 @dataclass(frozen=True, slots=True)

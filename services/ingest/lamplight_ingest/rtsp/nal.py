@@ -33,6 +33,7 @@ class Codec:
     openers: frozenset[int]  # may stand only before a picture's first slice
     ballast: frozenset[int]  # delimiters, ends and filler: a picture is decoded as well without
     recovery: frozenset[int]  # may tell that a picture which is no IDR can be entered at
+    undefined: frozenset[int]  # reserved or of no meaning to us: to be ignored, wherever they stand
 
     def type_of(self, first: int) -> int:
         """Return a NAL unit's type by the first byte of its header."""
@@ -76,6 +77,7 @@ H264 = Codec(
     openers=frozenset({6, 7, 8, 9}),
     ballast=frozenset({9, 10, 11, 12}),
     recovery=frozenset({6}),
+    undefined=frozenset({0, 17, 18, 22, 23, 30, 31}),  # RFC 6184, table 1; H.264, table 7-1
 )
 H265 = Codec(
     name="hevc",
@@ -85,12 +87,13 @@ H265 = Codec(
     aggregate=48,  # AP
     fragment=49,  # FU
     last_single=47,
-    keys=frozenset(range(16, 24)),  # intra random access points
-    pictures=frozenset(range(32)),
+    keys=frozenset(range(16, 22)),  # intra random access points
+    pictures=frozenset({*range(10), *range(16, 22)}),
     parameter_sets=frozenset({32, 33, 34}),
     openers=frozenset({32, 33, 34, 35, 39}),
     ballast=frozenset({35, 36, 37, 38}),
     recovery=frozenset(),
+    undefined=frozenset({*range(10, 16), *range(22, 32), *range(41, 48), *range(51, 64)}),  # H.265, table 7-1
 )
 CODECS = {"H264": H264, "H265": H265, "HEVC": H265}
 """By the encoding's name in a session description."""

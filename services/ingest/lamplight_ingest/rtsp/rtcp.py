@@ -27,7 +27,9 @@ class SenderReport:
 
 @dataclass(frozen=True, slots=True)
 class Goodbye:
-    """The sender's stream is over."""
+    """The streams of these senders are over; of none named, whoever's the channel is."""
+
+    ssrcs: tuple[int, ...] = ()
 
 
 def read(packet: bytes) -> list[SenderReport | Goodbye]:
@@ -42,7 +44,8 @@ def read(packet: bytes) -> list[SenderReport | Goodbye]:
         if kind == SENDER_REPORT and stop - at >= _HEAD.size + _REPORT.size:
             found += _report(*_REPORT.unpack_from(packet, at + _HEAD.size))
         elif kind == GOODBYE:
-            found.append(Goodbye())
+            count = min(flags & 0x1F, (stop - at) // 4 - 1)
+            found.append(Goodbye(struct.unpack_from(f">{count}I", packet, at + _HEAD.size)))
         at = stop
     return found
 

@@ -115,5 +115,12 @@ def _attribute(media: Media, value: str) -> None:
     elif name == "fmtp":
         number, _, text = rest.partition(" ")
         if _NUMBER.fullmatch(number):
-            pairs = (item.partition("=") for item in text.split(";"))
-            media.parameters[int(number)] = {key.strip().lower(): told.strip() for key, _, told in pairs}
+            known = media.parameters.setdefault(int(number), {})
+            for key, _, told in (item.partition("=") for item in text.split(";")):
+                _learn(known, key.strip().lower(), told.strip())
+
+
+def _learn(known: dict[str, str], key: str, told: str) -> None:
+    """Take one parameter; what several lines say of one payload type holds together, sets one after the other."""
+    before = known.get(key, "")
+    known[key] = f"{before},{told}" if before and key in _SETS else told or before

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 
 from lamplight_ingest.rtsp import rtcp
 from lamplight_ingest.rtsp.assembler import Assembler
@@ -53,11 +54,13 @@ class Track:
         self._packets = self._bytes = self._pictures = 0
         self._now = self._base = self._since = (0, 0, 0)
         self._is_first = True
+        self._discarded = 0
 
     @property
     def activity(self) -> Activity:
         """What came since the last key picture."""
-        return _between(self._since, (self._packets, self._bytes, self._pictures))
+        came = _between(self._since, (self._packets, self._bytes, self._pictures))
+        return replace(came, discarded=self._assembler.discarded - self._discarded)
 
     def step(self, buffer: bytearray, at: int, end: int) -> int:
         """Step over plain packets from `at` on; return where something else begins, or what is not yet whole."""
@@ -115,11 +118,12 @@ class Track:
         self._count(1, length, int(marker))
 
     def control(self, data: bytes) -> None:
-        """Take an RTCP packet; raises `SessionError` on a goodbye."""
+        """Take an RTCP packet; raises `SessionError` where it is the video's sender that says goodbye."""
         for told in rtcp.read(data):
-            if isinstance(told, rtcp.Goodbye):
+            if isinstance(told, rtcp.SenderReport):
+                self._report = told
+            elif not told.ssrcs or self._ssrc in told.ssrcs:
                 raise SessionError(Fault.AWAY, "the server ended the stream")
-            self._report = told
 
     def lose(self) -> None:
         """Packets may be missing from here on back: the bytes between made no sense."""
@@ -135,7 +139,7 @@ class Track:
         assembler = self._assembler
         seen = (self._packets, self._bytes, self._pictures)
         self._now = seen
-        if rtp_time != assembler.rtp_time:
+        if rtp_time != assembler.rtp_time or assembler.begins_anew(buffer, start, stop, lost=lost):
             assembler.begin(rtp_time, lost=lost, opens=not lost or assembler.opens_picture(buffer, start, stop))
             self._base = seen
         elif lost:
@@ -145,11 +149,13 @@ class Track:
 
     def _whole(self, data: bytes, is_key: bool, rtp_time: int) -> None:  # noqa: FBT001 - the assembler's callback
         self._rtp_time += rtcp.signed(rtp_time - self._rtp_time) if not self._is_first else rtp_time
-        at_ns = self._report.time_of(rtp_time, self.video.clock_hz) if self._report else None
+        report = None if self._assembler.stands else self._report
+        at_ns = report.time_of(rtp_time, self.video.clock_hz) if report else None
         before = _between(self._since, self._base)
         gap, self._assembler.gap, self._is_first = self._assembler.gap, False, False
         if is_key:
             self._since, self._key_time = self._now, self._rtp_time
+            self._discarded = self._assembler.discarded
         leads = self._rtp_time < self._key_time
         self._emit(AccessUnit(self.video.codec.name, data, is_key, gap, self._rtp_time, at_ns, before, leads))
 
