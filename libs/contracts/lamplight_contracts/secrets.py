@@ -1,11 +1,14 @@
 """Passwords inside addresses: whether a text holds one, and the text without it; the one home of that question.
 
 What counts: everything between `://` (or the start) and the last `@` where a colon or a URL's authority is before it,
-fragments included, and the values of query keys that are called like a secret. Rather too much than a part of one.
+fragments included, and the values of query keys that are called like a secret, or that are a user and a password,
+plain or in base64. Rather too much than a part of one. See docs/decisions/0114 for what does not count, and why.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Iterator
 from urllib.parse import unquote
@@ -19,12 +22,28 @@ _USER = re.compile(r"[^/?#\s]*@")
 _ENCODED_USER = re.compile(r"[^/?#\s]*:[^/?#\s]*(?=%40)")
 _KEY = re.compile(r"[?&;#]([^=&;#?\s]+)=")
 # As makers of recorders write it: rtsp://host/user=admin_password=1234_channel=1_stream=0.sdp.
-_PATH_KEY = re.compile(r"[/_]([^=&;#?/_\s]+)=")
-_WORD = re.compile(r"[a-z0-9]+")
+_PATH_KEY = re.compile(r"[/_]([^=&;#?/_\s]+)=|/([^=&;#?/\s]+)=")
+_WORD = re.compile(r"[^\W_]+")
 _SECRET_WORD = re.compile(
-    r"(?:.*(?:password|passwd|passphrase|pwd|token|secret|apikey|accesskey|signature|credentials?)"
-    r"|(?:user|login)?pass?|pw|psw|key|sig|auth|authorization)\d*"
+    r"(?:.*(?:password|passwd|passphrase|passcode|pwd|pswd|token|secret|apikey|accesskey|accesscode|signature)"
+    r"|.*(?:credentials?|jwt|pincode|cookie|sessionid|passwort|kennwort|wachtwoord|passord|parola)"
+    r"|(?:user|login)?pass?|passw|pw|psw|key|sig|pin|otp|bearer|mdp|motdepasse|contrase(?:n|\xf1)a|senha|clave"
+    r"|l(?:o|\xf6)senord|adgangskode|has(?:l|\u0142)o|heslo|salasana|\u043f\u0430\u0440\u043e\u043b\u044c"
+    r"|(?:http|basic|digest|user)?auth(?:basic|digest|key|code|info|data|string|orization|entication)?)\d*"
 )
+# A session's id lets anybody in; a stream's, as short as this, is called the same.
+_SESSION_WORD, _SHORT_ID = re.compile(r"(?:php)?sess(?:ion|id)?|sid"), 3
+_USER_WORD = re.compile(r"(?:login)?(?:u|usr|use|user|username|uname)|login|account|usrname")
+_USERS_KEY = re.compile(r"[?&;#](?:login)?(?:u|usr|use|user|username|uname|login|account)=[^&;#\s]", re.IGNORECASE)
+_VALUE = re.compile(r"[^&;#?/\s]*")
+# Names that come with cameras: what stands behind one and a colon is a password, while `mp4:clip` is a stream's name.
+_PATH_USER = re.compile(
+    r"/(?:admin\w*|root|user\d*|guest|operator|viewer|supervisor|service|ubnt|default|onvif|system|manager|666666|888888)"
+    r":([^/\s?#]+)",
+    re.IGNORECASE,
+)
+_BASE64 = re.compile(r"[=/]((?:[A-Za-z0-9+_-]|%2[bBfF]){6,}(?:=|%3[dD]){0,2})(?=[&;#/?\s]|$)")
+_PAIR = re.compile(r"[^\s:]{1,64}:\S[^\x00-\x1f\x7f]*")
 
 Span = tuple[int, int]
 
@@ -59,14 +78,46 @@ def _spans(text: str, *, whole: bool) -> Iterator[Span]:
         user = _user(chunk)
         if user is not None:
             yield offset + user[0], offset + user[1]
+    for start in _hidden_from(text):
+        yield start, len(text) if whole else _end_of_word(text, start)
+
+
+def _hidden_from(text: str) -> Iterator[int]:
+    """Yield where secrets begin that stand in queries and paths."""
     for match in _KEY.finditer(text):
-        if _is_secret(match[1]):
-            yield match.end(), len(text) if whole else _end_of_word(text, match.end())
+        if _is_secret(match[1]) or _tells(text, match[1], match.end()):
+            yield match.end()
     begin = text.find("://")
-    if begin >= 0:  # a file's own path may well hold key=value
-        for match in _PATH_KEY.finditer(text, begin + 3):
-            if _is_secret(match[1]):
-                yield match.end(), len(text) if whole else _end_of_word(text, match.end())
+    if begin < 0:  # a file's own path may well hold key=value
+        return
+    for match in _PATH_KEY.finditer(text, begin + 3):
+        if _is_secret(match[1] or match[2]):
+            yield match.end()
+    for match in _PATH_USER.finditer(text, begin + 3):
+        yield match.start(1)
+    for match in _BASE64.finditer(text, begin + 3):
+        if _is_pair(match[1]):
+            yield match.start(1)
+
+
+def _tells(text: str, key: str, start: int) -> bool:
+    """Tell whether the value at `start` of a key that is not called like a secret is one all the same."""
+    words, value = _WORD.findall(unquote(key).lower()), unquote(_VALUE.match(text, start)[0])  # type: ignore[index] # matches anything
+    if any(_SESSION_WORD.fullmatch(word) for word in words):
+        return len(value) > _SHORT_ID
+    if any(_USER_WORD.fullmatch(word) for word in words):
+        return ":" in value.strip(":")
+    return words == ["p"] and bool(value) and _USERS_KEY.search(text) is not None
+
+
+def _is_pair(text: str) -> bool:
+    """Tell whether `text` is base64 of a user, a colon and a password."""
+    plain = unquote(text).rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        found = base64.b64decode(plain + "=" * (-len(plain) % 4)).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError):
+        return False
+    return found.isprintable() and _PAIR.fullmatch(found) is not None
 
 
 def _user(chunk: str) -> Span | None:
@@ -81,7 +132,8 @@ def _user(chunk: str) -> Span | None:
 
 
 def _is_secret(key: str) -> bool:
-    return any(_SECRET_WORD.fullmatch(word) for word in _WORD.findall(unquote(key).lower()))
+    words = _WORD.findall(unquote(key).lower())
+    return any(_SECRET_WORD.fullmatch(word) for word in (*words, "".join(words)))
 
 
 def _end_of_word(text: str, start: int) -> int:

@@ -28,8 +28,12 @@ _NEVER = tuple(
         "fd00:42::42/128",
     )
 )
-# NAT64 (RFC 6052, RFC 8215), IPv4-compatible (RFC 4291, 2.5.5.1): an IPv4 address in the last 32 bits.
-_HOLDS_IPV4 = tuple(ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96"))
+# NAT64 (RFC 6052), IPv4-translated (RFC 2765, 2.1), IPv4-compatible (RFC 4291, 2.5.5.1): an IPv4 address in the last 32
+# bits.
+_HOLDS_IPV4 = tuple(ipaddress.ip_network(text) for text in ("64:ff9b::/96", "::ffff:0:0:0/96", "::/96"))
+# NAT64 of one's own (RFC 8215): by RFC 6052, 2.2 in the 32 bits behind a prefix of any length, but for bits 64 to 71.
+_OWN_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
+_OWN_NAT64_AT = (48, 56, 64, 96)
 _ISATAP = (0x00005EFE, 0x02005EFE)  # RFC 5214, 6.1: the first half of an interface identifier
 
 
@@ -113,7 +117,7 @@ class Doors:
 
 
 def embedded(ip: Ip) -> Iterator[Ip]:
-    """Yield the IPv4 addresses that an IPv6 address stands for: mapped, compatible, NAT64, 6to4, Teredo, ISATAP."""
+    """Yield the IPv4 addresses that an IPv6 address stands for: mapped, translated, NAT64, 6to4, Teredo, ISATAP."""
     if not isinstance(ip, ipaddress.IPv6Address):
         return
     last = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
@@ -126,6 +130,17 @@ def embedded(ip: Ip) -> Iterator[Ip]:
     is_plain = ip.is_loopback or ip.is_unspecified
     if (any(ip in network for network in _HOLDS_IPV4) and not is_plain) or (int(ip) >> 32) & 0xFFFFFFFF in _ISATAP:
         yield last
+    if ip in _OWN_NAT64:
+        behind = (_behind(ip, length) for length in _OWN_NAT64_AT)
+        yield from (found for found in behind if int(found) >> 24)  # 0.0.0.0/8: another length's padding
+
+
+def _behind(ip: ipaddress.IPv6Address, length: int) -> ipaddress.IPv4Address:
+    """Return the IPv4 address behind a NAT64 prefix of `length` bits; bits 64 to 71 (`u`) are left out."""
+    whole = int(ip)
+    if length < 96:
+        whole = (whole >> 64 << 64) | ((whole & ((1 << 56) - 1)) << 8)  # u taken out
+    return ipaddress.IPv4Address(whole >> (96 - length) & 0xFFFFFFFF)
 
 
 _NO_LOOPBACK = "this machine's own address found, a camera's expected; set LAMPLIGHT_ALLOW_LOOPBACK to allow it"

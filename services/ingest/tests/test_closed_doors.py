@@ -38,7 +38,9 @@ ONE_OPEN = Doors(networks=(ipaddress.ip_network(f"{OPEN_IP}/32"),))
 @pytest.mark.parametrize(
     "host",
     [
-        "169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "2002:a9fe:a9fe::1",
+        "169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe",
+        "::ffff:0:a9fe:a9fe", "64:ff9b:1:a9fe:a9:fe00::", "64:ff9b:1:a9:fe:a9fe::", "2001:0:a9fe:a9fe::1",
+        "2002:a9fe:a9fe::", "2002:a9fe:a9fe::1",
         "::a9fe:a9fe", "fe80::5efe:a9fe:a9fe", "2001:db8::200:5efe:a9fe:a9fe", "fd00:ec2::254",
         "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42", "fec0::1",
         "2001:0:a9fe:a9fe:0:0:0:0", "168.63.129.16", "192.0.0.192", "100.100.100.200", "0.1.2.3", "::",
