@@ -31,8 +31,8 @@ _SECRET_WORD = re.compile(
     r"|l(?:o|\xf6)senord|adgangskode|has(?:l|\u0142)o|heslo|salasana|\u043f\u0430\u0440\u043e\u043b\u044c"
     r"|(?:http|basic|digest|user)?auth(?:basic|digest|key|code|info|data|string|orization|entication)?)\d*"
 )
-# A session's id lets anybody in; a stream's, as short as this, is called the same.
-_SESSION_WORD, _SHORT_ID = re.compile(r"(?:php)?sess(?:ion|id)?|sid"), 3
+# A session's id lets anybody in; a stream's number is called the same.
+_SESSION_WORD, _STREAM_NUMBER = re.compile(r"(?:php)?sess(?:ion|id)?|sid"), re.compile(r"[0-9]{0,3}")
 _USER_WORD = re.compile(r"(?:login)?(?:u|usr|use|user|username|uname)|login|account|usrname")
 _USERS_KEY = re.compile(r"[?&;#](?:login)?(?:u|usr|use|user|username|uname|login|account)=[^&;#\s]", re.IGNORECASE)
 _VALUE = re.compile(r"[^&;#?/\s]*")
@@ -104,7 +104,7 @@ def _tells(text: str, key: str, start: int) -> bool:
     """Tell whether the value at `start` of a key that is not called like a secret is one all the same."""
     words, value = _WORD.findall(unquote(key).lower()), unquote(_VALUE.match(text, start)[0])  # type: ignore[index] # matches anything
     if any(_SESSION_WORD.fullmatch(word) for word in words):
-        return len(value) > _SHORT_ID
+        return _STREAM_NUMBER.fullmatch(value) is None
     if any(_USER_WORD.fullmatch(word) for word in words):
         return ":" in value.strip(":")
     return words == ["p"] and bool(value) and _USERS_KEY.search(text) is not None
