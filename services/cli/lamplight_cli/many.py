@@ -18,6 +18,8 @@ from lamplight_cli.adapters.calls import call
 
 MOST_A_CHECK = 5_000
 """Cameras that ingest checks in one call."""
+IDS_AT_ONCE = 1_000
+"""Cameras that one list may ask for by id."""
 A_PART = 200
 PARTS_AT_ONCE = 4
 REMOVALS_AT_ONCE = 16
@@ -69,8 +71,19 @@ def difference(stub: Any, cameras: Sequence[camera_pb2.Camera], *, prune: bool) 
     if not prune:
         return Difference(changes)
     named = {camera.id for camera in cameras}
-    there = call(stub.ListCameras, camera_pb2.ListCamerasRequest()).entries
-    return Difference(changes, [entry.camera.id for entry in there if entry.camera.id not in named])
+    return Difference(changes, [entry.camera.id for entry in listed(stub) if entry.camera.id not in named])
+
+
+def listed(stub: Any, ids: Sequence[str] = ()) -> Iterator[camera_pb2.ListCamerasResponse.Entry]:
+    """Yield all cameras with their states, or those of `ids`, a page at a time. Raises gRPC's errors."""
+    for start in range(0, len(ids) or 1, IDS_AT_ONCE):
+        request = camera_pb2.ListCamerasRequest(ids=ids[start : start + IDS_AT_ONCE])
+        while True:
+            answer = call(stub.ListCameras, request)
+            yield from answer.entries
+            if not answer.next_page_token:
+                break
+            request.page_token = answer.next_page_token
 
 
 def carry_out(stub: Any, wanted: Difference, progress: Callable[[int, int], None]) -> Sequence[camera_pb2.Camera]:

@@ -60,8 +60,9 @@ class Stub:
         return camera_pb2.RemoveCameraResponse()
 
     def ListCameras(self, request: Any, timeout: float) -> Any:
-        entries = [camera_pb2.ListCamerasResponse.Entry(camera=each) for each in self.cameras.values()]
-        return camera_pb2.ListCamerasResponse(entries=entries)
+        ids = sorted(each for each in request.ids or self.cameras if each > request.page_token)
+        found = [camera_pb2.ListCamerasResponse.Entry(camera=self.cameras[each]) for each in ids[:7]]
+        return camera_pb2.ListCamerasResponse(entries=found, next_page_token=ids[6] if len(ids) > 7 else "")
 
 
 def wished(count: int) -> list[camera_pb2.Camera]:
@@ -98,3 +99,12 @@ def test_what_is_gone_already_is_no_mistake() -> None:
     del stub.cameras["old-1"]
     many.carry_out(stub, wanted, lambda *_: None)
     assert list(stub.cameras) == ["cam-0"]
+
+
+def test_a_list_goes_through_all_pages() -> None:
+    """All of them, or those that were asked for, however many; each once."""
+    stub = Stub()
+    stub.cameras = {each.id: each for each in wished(2_345)}
+    assert [entry.camera.id for entry in many.listed(stub)] == sorted(stub.cameras)
+    some = sorted(stub.cameras)[:1_500]
+    assert sorted(entry.camera.id for entry in many.listed(stub, some)) == some

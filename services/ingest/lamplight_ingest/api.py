@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 from google.protobuf.message import Message
@@ -14,10 +14,11 @@ from lamplight.camera.v1 import camera_pb2, camera_pb2_grpc
 from lamplight.command.v1 import command_pb2
 from lamplight_kit.audit import Auditor
 from lamplight_kit.clock import Clock
-from lamplight_kit.errors import BadInput
+from lamplight_kit.errors import BadInput, Problem
 from lamplight_kit.kafka.types import Outbox, Outgoing, TableView
 from lamplight_kit.rpc import Role, current_caller, refuse_input
 
+from lamplight_ingest import paging
 from lamplight_ingest.changes import Changes
 from lamplight_ingest.checks import problems_of
 from lamplight_ingest.differences import difference
@@ -84,11 +85,7 @@ class CameraApi(camera_pb2_grpc.CameraServiceServicer):
         """Remove one camera; NOT_FOUND names the nearest id."""
         camera_id = request.camera_id
         if self._cameras.get(camera_id) is None:
-            near = get_close_matches(camera_id, sorted(self._cameras.items()), 1)
-            hint = f"did you mean {near[0]}?" if near else "list the cameras for their ids"
-            await context.abort(
-                grpc.StatusCode.NOT_FOUND, f"camera {camera_id[:100]!r} found nowhere, an id in use expected; {hint}"
-            )
+            await self._not_found(camera_id, context)
         wanted = self._changes.removed(camera_id)
         self._write("remove_camera", [camera_id], [self._command(remove_camera_id=camera_id)])
         await self._in_force([wanted], context)
@@ -97,14 +94,42 @@ class CameraApi(camera_pb2_grpc.CameraServiceServicer):
     async def ListCameras(
         self, request: camera_pb2.ListCamerasRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> camera_pb2.ListCamerasResponse:
-        """All cameras with their states, by id."""
-        del request, context
-        states = self._states.items()
-        return camera_pb2.ListCamerasResponse(
-            entries=[
-                _entry(camera, states.get(camera_id)) for camera_id, camera in sorted(self._cameras.items().items())
-            ]
-        )
+        """A page of cameras with their states, by id; of those that were asked for, where any were."""
+        try:
+            size, behind = paging.size_of(request.page_size), paging.after(request.page_token)
+        except ValueError as error:
+            path, told = ("page_size", str(request.page_size)) if request.page_size < 0 else ("page_token", "another")
+            cure = "leave both out for the first page"
+            await refuse_input(context, BadInput((Problem(path, told, str(error), cure),)))
+        if len(request.ids) > paging.MOST_IDS:
+            told, most = str(len(request.ids)), f"at most {paging.MOST_IDS}"
+            await refuse_input(context, BadInput((Problem("ids", told, most, "ask for them in parts"),)))
+        for camera_id in request.ids if not behind else ():
+            if self._cameras.get(camera_id) is None:
+                await self._not_found(camera_id, context)
+        found = paging.page(request.ids or self._cameras.items(), behind, size)
+        return self._page(found, size)
+
+    def _page(self, found: Sequence[str], size: int) -> camera_pb2.ListCamerasResponse:
+        """Return as many of `found` as a page may hold, with a token where more is left; one that went is left out."""
+        answer, held = camera_pb2.ListCamerasResponse(), 0
+        for number, camera_id in enumerate(found):
+            camera = self._cameras.get(camera_id)
+            if camera is None and number < size:
+                continue
+            entry = _entry(camera, self._states.get(camera_id))
+            held += entry.ByteSize()
+            if number == size or (held > paging.PAGE_BYTES and answer.entries):
+                answer.next_page_token = paging.token_after(found[number - 1])
+                break
+            answer.entries.append(entry)
+        return answer
+
+    async def _not_found(self, camera_id: str, context: grpc.aio.ServicerContext[Any, Any]) -> NoReturn:
+        near = get_close_matches(camera_id, sorted(self._cameras.items()), 1)
+        hint = f"did you mean {near[0]}?" if near else "list the cameras for their ids"
+        text = f"camera {camera_id[:100]!r} found nowhere, an id in use expected; {hint}"
+        await context.abort(grpc.StatusCode.NOT_FOUND, text)
 
     def register(self) -> Callable[[grpc.aio.Server], None]:
         """Return what adds this service to a server."""
@@ -141,7 +166,7 @@ class CameraApi(camera_pb2_grpc.CameraServiceServicer):
         return [future.result() for future in wanted]
 
 
-def _entry(camera: Message, state: Message | None) -> camera_pb2.ListCamerasResponse.Entry:
+def _entry(camera: Message | None, state: Message | None) -> camera_pb2.ListCamerasResponse.Entry:
     entry = camera_pb2.ListCamerasResponse.Entry()
     if isinstance(camera, camera_pb2.Camera):
         entry.camera.CopyFrom(camera)

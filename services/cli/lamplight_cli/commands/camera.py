@@ -84,27 +84,30 @@ def import_(path: Path, out: Path | None, ignore: tuple[str, ...]) -> None:
 
 
 @command.command(name="list")
+@click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--yaml", "form", flag_value="yaml", help="Print the cameras as a cameras.yaml.")
 @click.option("--geojson", "form", flag_value="geojson", help="Print the cameras as GeoJSON, for a map.")
 @options.data
 @options.as_json
-def list_(data: Path, form: str | None, *, as_json: bool) -> None:
-    """List all cameras with their states, or write them out as they could be applied again."""
-    from lamplight.camera.v1 import camera_pb2, camera_pb2_grpc  # noqa: PLC0415 - imports gRPC
+def list_(ids: tuple[str, ...], data: Path, form: str | None, *, as_json: bool) -> None:
+    """List all cameras, or those named, with their states, or write them out as they could be applied again."""
+    from lamplight.camera.v1 import camera_pb2_grpc  # noqa: PLC0415 - imports gRPC
 
-    from lamplight_cli.adapters.calls import call, calling  # noqa: PLC0415 - as above
+    from lamplight_cli.adapters.calls import calling  # noqa: PLC0415 - as above
+    from lamplight_cli.many import listed  # noqa: PLC0415 - as above
 
     where = options.where(data)
     with calling("ingest", where.service("ingest"), where.token) as channel:
-        answer = call(camera_pb2_grpc.CameraServiceStub(channel).ListCameras, camera_pb2.ListCamerasRequest())
+        entries = listed(camera_pb2_grpc.CameraServiceStub(channel), ids)
+        if as_json and form is None:
+            for entry in entries:
+                say_json(_line(entry))
+            return
+        found = list(entries)
     if form is not None:
-        _say_as(form, [entry.camera for entry in answer.entries])
+        _say_as(form, [entry.camera for entry in found])
         return
-    lines = [_line(entry) for entry in answer.entries]
-    if as_json:
-        for line in lines:
-            say_json(line)
-        return
+    lines = [_line(entry) for entry in found]
     names = ("id", "state", "name", "district", "since", "reason")
     say_rows(
         names, [[line[name] or "" for name in names] for line in lines], "no cameras; apply some by `camera apply F`"

@@ -545,16 +545,31 @@ class RemoveCameraResponse(message.Message):
 
 @typing.final
 class ListCamerasRequest(message.Message):
-    """Nothing to say: all are listed."""
+    """Which cameras, and how many at once."""
 
     DESCRIPTOR: descriptor.Descriptor
 
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    IDS_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """Most cameras of a page, 0 for 1000, at most 5000; a page may hold fewer, since an answer has a bound of bytes."""
+    page_token: builtins.str
+    """Empty for the first page, else the `next_page_token` of the page before; the other fields as they were then."""
+    @builtins.property
+    def ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """These cameras alone, at most 1000; none: all."""
+
     def __init__(
         self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+        ids: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ids", b"ids", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -593,17 +608,21 @@ class ListCamerasResponse(message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     ENTRIES_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """What asks for the next page; empty where this is the last one."""
     @builtins.property
     def entries(self) -> containers.RepeatedCompositeFieldContainer[ListCamerasResponse.Entry]:
-        """All of them."""
+        """The cameras of this page."""
 
     def __init__(
         self,
         *,
         entries: abc.Iterable[ListCamerasResponse.Entry] | None = ...,
+        next_page_token: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["entries", b"entries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

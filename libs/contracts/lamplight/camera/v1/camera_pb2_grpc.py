@@ -72,7 +72,9 @@ class CameraServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListCameras(self, request, context):
-        """All cameras with their states.
+        """Cameras with their states, by id, a page at a time: whoever wants all of them asks again with `next_page_token`.
+        Every camera that is there all the while comes once, whatever is added or removed meanwhile. INVALID_ARGUMENT for a
+        token that no answer held, NOT_FOUND for an id that is not in use.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

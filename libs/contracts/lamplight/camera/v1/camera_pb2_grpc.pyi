@@ -42,7 +42,10 @@ class CameraServiceStub:
     RemoveCamera: _grpc.UnaryUnaryMultiCallable[_camera_pb2.RemoveCameraRequest, _camera_pb2.RemoveCameraResponse]
     """Remove one camera; NOT_FOUND names the nearest id."""
     ListCameras: _grpc.UnaryUnaryMultiCallable[_camera_pb2.ListCamerasRequest, _camera_pb2.ListCamerasResponse]
-    """All cameras with their states."""
+    """Cameras with their states, by id, a page at a time: whoever wants all of them asks again with `next_page_token`.
+    Every camera that is there all the while comes once, whatever is added or removed meanwhile. INVALID_ARGUMENT for a
+    token that no answer held, NOT_FOUND for an id that is not in use.
+    """
 
 @_typing.type_check_only
 class CameraServiceAsyncStub(CameraServiceStub):
@@ -56,7 +59,10 @@ class CameraServiceAsyncStub(CameraServiceStub):
     RemoveCamera: _aio.UnaryUnaryMultiCallable[_camera_pb2.RemoveCameraRequest, _camera_pb2.RemoveCameraResponse]  # type: ignore[assignment]
     """Remove one camera; NOT_FOUND names the nearest id."""
     ListCameras: _aio.UnaryUnaryMultiCallable[_camera_pb2.ListCamerasRequest, _camera_pb2.ListCamerasResponse]  # type: ignore[assignment]
-    """All cameras with their states."""
+    """Cameras with their states, by id, a page at a time: whoever wants all of them asks again with `next_page_token`.
+    Every camera that is there all the while comes once, whatever is added or removed meanwhile. INVALID_ARGUMENT for a
+    token that no answer held, NOT_FOUND for an id that is not in use.
+    """
 
 class CameraServiceServicer(metaclass=_abc_1.ABCMeta):
     """Configuration and state of cameras."""
@@ -85,6 +91,9 @@ class CameraServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _camera_pb2.ListCamerasRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_camera_pb2.ListCamerasResponse, _abc.Awaitable[_camera_pb2.ListCamerasResponse]]:
-        """All cameras with their states."""
+        """Cameras with their states, by id, a page at a time: whoever wants all of them asks again with `next_page_token`.
+        Every camera that is there all the while comes once, whatever is added or removed meanwhile. INVALID_ARGUMENT for a
+        token that no answer held, NOT_FOUND for an id that is not in use.
+        """
 
 def add_CameraServiceServicer_to_server(servicer: CameraServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
