@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from lamplight_ingest.model import NS_PER_S
 
 LONGEST_WAIT_S = 3600.0
+LONG_REST_S = 10.0
 
 
 def date_ns(text: str | None) -> int | None:
@@ -34,6 +36,17 @@ def taken_ns(headers: Mapping[str, str]) -> int | None:
         seconds, _, fraction = stamp.partition(".")
         return int(seconds) * NS_PER_S + int(fraction.ljust(9, "0") or "0")
     return date_ns(headers.get("last-modified"))
+
+
+def rest_text(status: int, wait_s: float, now_ns: int) -> str:
+    """Return what an operator is told of a server that answered `status` and wants to be left alone for `wait_s`.
+
+    It names the time only of a long rest: a state is not to change with every one of many short ones.
+    """
+    if wait_s < LONG_REST_S:
+        return f"its server answers {status} and asks for a while (Retry-After)"
+    until = datetime.fromtimestamp(math.ceil(now_ns / NS_PER_S + wait_s), UTC)
+    return f"its server answered {status} and asked to be left alone until {until:%Y-%m-%d %H:%M:%S} UTC (Retry-After)"
 
 
 def retry_after_s(text: str | None, now_ns: int) -> float | None:

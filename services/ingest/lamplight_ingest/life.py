@@ -115,20 +115,25 @@ def judged(life: Life, refused_because: str) -> Life:
     return replace(life, reason=f"{said}{_BUT}{did}: {refused_because}" if refused_because else said)
 
 
-def waited(life: Life, now: Moment, patience_s: float, hint: Callable[[], str] = str) -> Life:
+def waited(life: Life, now: Moment, patience_s: float, hint: Callable[[], str] = str, rest: str = "") -> Life:
     """Time has passed: a live or answering camera that gave no picture for `patience_s` is stalled.
 
-    One that waits its turn says so, and is not. `hint` says what came instead; empty: nothing.
+    One that waits its turn says so, and is not. `hint` says what came instead; empty: nothing. `rest` says that the
+    server asked to be left alone, and until when: then it is reached, whatever it was before, and each rest is told.
     """
     if life.queued:
         says_so = life.state is not State.CONNECTING or life.reason.endswith(_TURN)
         return life if says_so else replace(life, reason=life.reason + _TURN)
-    silent_s = now.monotonic_s - life.heard_s
-    if life.state not in (State.LIVE, State.CONNECTING) or silent_s < patience_s or life.over:
+    is_hoped_for = life.state in (State.LIVE, State.CONNECTING)
+    is_silent = now.monotonic_s - life.heard_s >= patience_s
+    if life.over or (not is_silent if is_hoped_for else not rest or rest in life.reason):
         return life
-    came = hint()
+    came = rest or hint()
     reason = f"no picture for {patience_s:g} s" + (f": {came}" if came else "")
-    return replace(life, state=State.STALLED, since_ns=now.at_ns, reason=reason)
+    since_ns = life.since_ns if life.state is State.STALLED else now.at_ns
+    return replace(
+        life, state=State.STALLED, since_ns=since_ns, reason=reason if is_hoped_for else f"no picture: {came}"
+    )
 
 
 def failed(life: Life, now: Moment, as_state: State, *, reason: str) -> Life:

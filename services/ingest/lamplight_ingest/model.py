@@ -100,6 +100,16 @@ class Hinting(Protocol):
         ...
 
 
+@runtime_checkable
+class Resting(Protocol):
+    """A source that may be asked by its server to leave it alone for long."""
+
+    @property
+    def rest(self) -> str:
+        """Why, and until when; the same for as long as that is so. Empty where it was not asked."""
+        ...
+
+
 class Source(Protocol):
     """Where pictures of one camera come from, by waiting for them; one use: open, read, close.
 

@@ -18,6 +18,7 @@ from lamplight_ingest.model import (
     Hinting,
     LiveSource,
     Picture,
+    Resting,
     Source,
     SourceAway,
     SourceError,
@@ -186,10 +187,13 @@ class Watch:
 
     def look(self, patience_s: float) -> None:
         """Notice silence: call now and then."""
-        self._turn(lambda life, now: lives.waited(life, now, patience_s, self._hint))
+        self._turn(lambda life, now: lives.waited(life, now, patience_s, self._hint, self._rest()))
 
     def _hint(self) -> str:
         return self._source.hint() if isinstance(self._source, Hinting) else ""
+
+    def _rest(self) -> str:
+        return self._source.rest if isinstance(self._source, Resting) else ""
 
     def end(self, reason: str) -> None:
         """End the camera's life."""

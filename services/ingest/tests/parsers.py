@@ -134,6 +134,12 @@ def _multipart(data: bytes) -> None:
         for at in range(0, len(data), step):
             assert all(len(part.body) <= MOST_PART_BYTES + 20 for part in parts.feed(data[at : at + step]))
             assert len(parts._held) <= MOST_PART_BYTES + multipart.MAX_HEADER_BYTES + step + 10
+    unnamed = multipart.Pictures(b"", MOST_PART_BYTES)
+    with contextlib.suppress(multipart.TooLarge, multipart.NoBoundary, multipart.NoPictures):
+        for at in range(0, len(data), step):
+            assert all(len(part.body) <= MOST_PART_BYTES + 210 for _, part in unnamed.feed(data[at : at + step]))
+            assert len(unnamed._parts._held) <= MOST_PART_BYTES + multipart.MAX_HEADER_BYTES + step + 210
+        unnamed.end()
     boundary = multipart.boundary_of(data.decode("latin-1"))
     assert boundary is None or len(boundary) <= 202
 

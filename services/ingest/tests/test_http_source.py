@@ -436,6 +436,40 @@ def test_a_multipart_answer_is_a_stream() -> None:
     assert [picture.same_as_before for picture in pictures] == [False, True, False]
 
 
+def test_a_stream_may_hold_more_than_pictures_and_name_its_boundary_nowhere_else() -> None:
+    """Events between pictures are passed over; the body's first line names the boundary."""
+
+    def answer(handler: Any) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "multipart/x-mixed-replace")
+        handler.end_headers()
+        for body in (media.jpeg(b"1"), b"motion=1", media.jpeg(b"2")):
+            handler.wfile.write(b"--cam\r\nContent-Type: a/b\r\n\r\n%s\r\n" % body)
+        handler.wfile.write(b"--cam\r\n")
+        handler.close_connection = True
+
+    with serving(answer) as camera:
+        found = source(camera)
+        assert [picture.data for picture in first(found, 2)] == [media.jpeg(b"1"), media.jpeg(b"2")]
+    assert found.transport == "http-mjpeg"
+
+
+def test_a_long_rest_that_a_server_asks_for_is_told_with_its_end() -> None:
+    """What the state's reason is made of."""
+    with serving(lambda h: say(h, 503, Retry_After="3600")) as camera:
+        found = source(camera)
+        reading = threading.Thread(target=lambda: list(found.pictures()))
+        threading.Thread(target=found.open, daemon=True).start()
+        reading.start()
+        end_s = time.monotonic() + 10
+        while not found.hint() and time.monotonic() < end_s:  # type: ignore[attr-defined] # both have it
+            threading.Event().wait(0.01)
+        said = found.hint()  # type: ignore[attr-defined] # as above
+        found.close()
+        reading.join(10)
+    assert "its server answered 503 and asked to be left alone until 2023-11-14 23:13:20 UTC" in said
+
+
 def test_a_closed_source_ends() -> None:
     """From another thread, within a poll."""
     with serving(lambda h: say(h, 200, media.jpeg())) as camera:

@@ -117,6 +117,21 @@ def test_who_waits_its_turn_says_so_once_and_no_longer() -> None:
     assert lives.admitted(lost, moment(6)).reason == "away"
 
 
+def test_a_rest_that_the_server_asked_for_is_told_and_each_one_anew() -> None:
+    """Once the silence is noticed, and of whoever was lost or refused before; a rest that goes on changes nothing."""
+    live = after((1, "pictured"))
+    assert lives.waited(live, moment(5), PATIENCE_S, rest="until one") == live
+    first = lives.waited(live, moment(12), PATIENCE_S, rest="until one")
+    assert (first.state, first.reason) == (State.STALLED, f"no picture for {PATIENCE_S:g} s: until one")
+    assert lives.waited(first, moment(13), PATIENCE_S, rest="until one") is first
+    second = lives.waited(first, moment(14), PATIENCE_S, rest="until two")
+    assert (second.reason, second.since_ns) == ("no picture: until two", first.since_ns)
+    assert lives.waited(second, moment(15), PATIENCE_S) is second
+    lost = lives.waited(after((1, "away"), (2, "opened")), moment(3), PATIENCE_S, rest="until one")
+    assert (lost.state, lost.reason) == (State.STALLED, "no picture: until one")
+    assert lives.pictured(second, moment(16)).state is State.LIVE
+
+
 def test_an_ended_life_is_over() -> None:
     """Nothing is tried again, and no silence is noticed."""
     life = lives.ended(after((1, "pictured")), moment(2), "the end")

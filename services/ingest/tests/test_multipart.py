@@ -9,7 +9,16 @@ import ingest_media as media
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lamplight_ingest.multipart import MAX_HEADER_BYTES, Parts, TooLarge, boundary_of
+from lamplight_ingest.multipart import (
+    MAX_HEADER_BYTES,
+    MOST_OTHERS,
+    NoBoundary,
+    NoPictures,
+    Parts,
+    Pictures,
+    TooLarge,
+    boundary_of,
+)
 
 PICTURES = [media.jpeg(b"one"), media.jpeg(b"\r\n two \r\n\r\n"), media.png(), media.jpeg(b"four")]
 
@@ -94,7 +103,8 @@ def test_any_bytes_are_cut_or_refused(pieces: list[bytes]) -> None:
         ("multipart/x-mixed-replace; boundary=cam", b"--cam"),
         ("multipart/x-mixed-replace;boundary=--cam", b"--cam"),
         ('Multipart/X-Mixed-Replace; charset=x; boundary="a b"', b"--a b"),
-        ("multipart/x-mixed-replace", None),
+        ("multipart/x-mixed-replace", b""),
+        ('multipart/x-mixed-replace; boundary=""', b""),
         ("image/jpeg", None),
         ("", None),
     ],
@@ -102,3 +112,44 @@ def test_any_bytes_are_cut_or_refused(pieces: list[bytes]) -> None:
 def test_boundaries(content_type: str, expected: bytes | None) -> None:
     """As cameras write them."""
     assert boundary_of(content_type) == expected
+
+
+@pytest.mark.parametrize("lead", [b"", b"\r\n", b"\n \r\n\n"])
+@pytest.mark.parametrize("step", [1, 7, 10_000])
+def test_a_boundary_that_only_the_body_names_is_learnt(lead: bytes, step: int) -> None:
+    """From its first line, however the bytes fall."""
+    whole = body(PICTURES, length="none", delimiter=b"--my cam", lead=lead)
+    parts = Parts(b"", 10_000)
+    found = [part.body for at in range(0, len(whole), step) for part in parts.feed(whole[at : at + step])]
+    assert found == PICTURES
+
+
+@pytest.mark.parametrize("start", [PICTURES[0], b"Hello\r\n--cam\r\n\r\n", b"-x", b"--" + b"x" * 9000])
+def test_a_body_without_a_boundary_is_refused_with_the_cure(start: bytes) -> None:
+    """As soon as that is clear."""
+    with pytest.raises(NoBoundary, match="ask for the camera's single picture"):
+        Parts(b"", 10_000).feed(start)
+
+
+def _others(count: int) -> bytes:
+    return b"--cam\r\nContent-Type: text/plain\r\n\r\nmotion=1\r\n" * count
+
+
+def test_parts_that_are_no_pictures_are_passed_over() -> None:
+    """Events between pictures, and a picture that is broken at its beginning."""
+    whole = _others(MOST_OTHERS) + body(PICTURES[:2]) + b"\r\n" + _others(MOST_OTHERS - 1) + body([b"\0" + PICTURES[0]])
+    pictures = Pictures(b"--cam", 10_000)
+    found = [
+        (codec, part.body) for at in range(0, len(whole), 50) for codec, part in pictures.feed(whole[at : at + 50])
+    ]
+    assert found == [("mjpeg", PICTURES[0]), ("mjpeg", PICTURES[1])]
+    with pytest.raises(NoPictures, match="JPEG or PNG expected"):
+        pictures.end()
+
+
+def test_parts_without_a_picture_among_them_have_an_end() -> None:
+    """It is told what they were."""
+    pictures = Pictures(b"--cam", 10_000)
+    with pytest.raises(NoPictures, match=rf"{MOST_OTHERS + 1} parts in a row found, the last 8 bytes of text/plain"):
+        pictures.feed(_others(MOST_OTHERS + 2))
+    Pictures(b"--cam", 10_000).end()

@@ -101,6 +101,7 @@ GROWING: dict[str, tuple[str, Callable[[int], bytes]]] = {
     "addresses": ("addresses", lambda n: b"rtsp://" + b"a@" * (30 * n)),
     "messages": ("message", lambda n: b"RTSP/1.0 200 OK\r\n" + b" x\r\n" * n),
     "parts": ("multipart", lambda n: b"\xff" + b"--x\r\n\r\nab" * (5 * n)),
+    "blank lines before a boundary": ("multipart", lambda n: b"\x00" + b"\r\n" * (60 * n) + b"--x\r\n\r\n"),
     "a part without end": ("multipart", lambda n: b"\x00--x\r\n\r\n" + b"-" * min(2900, 9 * n)),
     "boxes": ("mp4", lambda n: b"\x00\x00\x00\x08free" * (3 * n)),
     "boxes in boxes": ("mp4", lambda n: b"".join(struct.pack(">I4s", 8 * (3 * n - i), b"moov") for i in range(3 * n))),

@@ -47,6 +47,11 @@ class HttpSource:
         self._max_bytes = max_bytes
         self._tags: dict[str, str] = {}
         self._last: tuple[str, bytes] | None = None
+        self._hint = ""
+
+    def hint(self) -> str:
+        """Say what the server answered in place of a picture; empty where it answered nothing of the kind."""
+        return self._hint
 
     def open(self) -> None:
         """Do nothing yet: asking is what `pictures` does."""
@@ -78,6 +83,7 @@ class HttpSource:
                 yield picture
             if asked_to_wait_s is not None:
                 wait_s = max(wait_s, asked_to_wait_s)
+                self._hint = http_times.rest_text(response.status_code, asked_to_wait_s, self._clock.now_ns())
                 self._client.rest(asked_to_wait_s)
             self._client.closed.wait(max(0.0, asked_s + wait_s - time.monotonic()))
         else:
@@ -129,14 +135,14 @@ class HttpSource:
         return codec, body
 
     def _stream(self, response: httpx.Response, delimiter: bytes) -> Iterator[Picture]:
-        parts = multipart.Parts(delimiter, self._max_bytes)
+        pictures = multipart.Pictures(delimiter, self._max_bytes)
         last = b""
         try:
             for chunk in response.iter_raw():
                 busy_s = time.thread_time()
                 received_ns = self._clock.now_ns()
-                for part in parts.feed(chunk):
-                    codec, data = self._checked(part.body)
+                for codec, part in pictures.feed(chunk):
+                    data = part.body
                     told_ns = http_times.taken_ns(part.headers)
                     is_same = data == last
                     yield Picture(
@@ -145,5 +151,8 @@ class HttpSource:
                     last = data
                 if self._client.closed.wait(multipart.REST * (time.thread_time() - busy_s)):
                     return
-        except multipart.TooLarge as error:
+            pictures.end()
+        except (multipart.TooLarge, multipart.NoBoundary) as error:
             raise SourceRefused(self._client.said(str(error))) from None
+        except multipart.NoPictures as error:
+            raise SourceAway(self._client.said(str(error))) from None

@@ -83,6 +83,12 @@ class Manners:
         self._slow_places = asyncio.Semaphore(at_once)
         self._slow: set[str] = set()
         self._quiet_until_s = 0.0
+        self._why_quiet = ""
+
+    @property
+    def quiet_because(self) -> str:
+        """Why the host is left alone, and until when; empty where it is not, or not for long."""
+        return self._why_quiet if time.monotonic() < self._quiet_until_s else ""
 
     @contextlib.asynccontextmanager
     async def turn(self, who: str) -> AsyncIterator[Turn]:
@@ -120,9 +126,11 @@ class Manners:
         turn.places = self._slow_places
         self._places.release()
 
-    def rest(self, wait_s: float) -> None:
-        """Leave the host alone for `wait_s` seconds, whichever camera it said so of."""
-        self._quiet_until_s = max(self._quiet_until_s, time.monotonic() + wait_s)
+    def rest(self, wait_s: float, why: str = "") -> None:
+        """Leave the host alone for `wait_s` seconds, whichever camera it said so of; `why` is for an operator."""
+        until_s = time.monotonic() + wait_s
+        if until_s > self._quiet_until_s:
+            self._quiet_until_s, self._why_quiet = until_s, why
 
     async def wait(self) -> None:
         """Wait until the host may be asked."""

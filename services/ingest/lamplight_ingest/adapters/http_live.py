@@ -44,6 +44,16 @@ class HttpLive:
         self._by_hls = by_hls
         self._tags: dict[str, str] = {}
         self._last: tuple[str, bytes] | None = None
+        self._hint = ""
+
+    @property
+    def rest(self) -> str:
+        """Why this camera's server is left alone for long, and until when; empty where it did not ask of this one."""
+        return self._client.manners.quiet_because if self._hint else ""
+
+    def hint(self) -> str:
+        """Say what the server answered in place of a picture; empty where it answered nothing."""
+        return self._client.manners.quiet_because or self._hint
 
     async def watch(self, to: Listener) -> None:
         """Ask until the server fails."""
@@ -71,13 +81,15 @@ class HttpLive:
             if response.status == _OK and hls.is_playlist(kind, str(response.url)):
                 self.transport = "http-hls"
                 return None
-            self.transport = "http-snapshot"
+            self.transport, self._hint = "http-snapshot", ""
             asked_to_wait_s = self._asked_to_wait_s(response)
             picture = await self._snapshot(response) if asked_to_wait_s is None else None
         if picture is not None:
             to.took(picture)
         if asked_to_wait_s is not None:
-            self._client.manners.rest(asked_to_wait_s)
+            self._hint = http_times.rest_text(response.status, asked_to_wait_s, self._clock.now_ns())
+            is_long = asked_to_wait_s >= http_times.LONG_REST_S
+            self._client.manners.rest(asked_to_wait_s, self._hint if is_long else "")
         return max(self._gap_s, asked_to_wait_s or 0.0)
 
     def _asked_to_wait_s(self, response: aiohttp.ClientResponse) -> float | None:
@@ -118,14 +130,14 @@ class HttpLive:
         return codec, body
 
     async def _stream(self, response: aiohttp.ClientResponse, delimiter: bytes, to: Listener) -> None:
-        parts = multipart.Parts(delimiter, self._max_bytes)
+        pictures = multipart.Pictures(delimiter, self._max_bytes)
         last = b""
         try:
             async for chunk in response.content.iter_any():
                 busy_s = time.thread_time()
                 received_ns = self._clock.now_ns()
-                for part in parts.feed(chunk):
-                    codec, data = self._checked(part.body)
+                for codec, part in pictures.feed(chunk):
+                    data = part.body
                     told_ns = http_times.taken_ns(part.headers)
                     is_same = data == last
                     to.took(
@@ -140,8 +152,11 @@ class HttpLive:
                     )
                     last = data
                 await asyncio.sleep(multipart.REST * (time.thread_time() - busy_s))
-        except multipart.TooLarge as error:
+            pictures.end()
+        except (multipart.TooLarge, multipart.NoBoundary) as error:
             raise SourceRefused(self._client.said(str(error))) from None
+        except multipart.NoPictures as error:
+            raise SourceAway(self._client.said(str(error))) from None
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:

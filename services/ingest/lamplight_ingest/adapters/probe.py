@@ -11,7 +11,7 @@ from lamplight_contracts.secrets import has_secret
 
 from lamplight_ingest.adapters.onvif import Device, OnvifDevice, device_address
 from lamplight_ingest.adapters.sources import Sources
-from lamplight_ingest.model import Source, SourceError, SourceRefused
+from lamplight_ingest.model import Hinting, Source, SourceError, SourceRefused
 from lamplight_ingest.onvif.messages import Profile
 from lamplight_ingest.probing import Observed, Report
 
@@ -39,7 +39,8 @@ def look(source: str, secret: str, sources: Sources, for_s: float) -> Report:
         transport = made.transport if made is not None else ""
         is_refused = isinstance(error, SourceRefused)
         return observed.report(transport, str(error) if is_refused or not observed.pictures else None)
-    return observed.report(made.transport)
+    came = made.hint() if isinstance(made, Hinting) and not observed.pictures else ""
+    return observed.report(made.transport, f"no picture came within {for_s:g} s: {came}" if came else None)
 
 
 def device(source: str, secret: str, sources: Sources) -> Device | None:

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 
-from lamplight_ingest.model import LiveSource, Picture
+from lamplight_ingest.model import Hinting, LiveSource, Picture
 
 MOST_WAITING = 256
 
@@ -34,6 +34,10 @@ class Waited:
     def ends(self) -> bool:
         """Whether its end is its natural end."""
         return self._source.ends
+
+    def hint(self) -> str:
+        """Say what came where no picture did; empty where the source does not know."""
+        return self._source.hint() if isinstance(self._source, Hinting) else ""
 
     def open(self) -> None:
         """Ask, and wait until the source has answered; raises what it raises."""
