@@ -57,7 +57,12 @@ class Detections:
 
     def of(self, class_ids: Sequence[int]) -> Detections:
         """Return those of `class_ids`."""
-        return self.where(np.isin(self.class_ids, np.asarray(class_ids, np.int64)))
+        return self.where(self.is_of(class_ids))
+
+    def is_of(self, class_ids: Sequence[int]) -> NDArray[np.bool_]:
+        """Return which [N] are of `class_ids`, a few."""
+        found: NDArray[np.bool_] = np.any(self.class_ids[:, None] == np.asarray(class_ids, np.int64), axis=1)
+        return found
 
     def at_least(self, score: float) -> Detections:
         """Return those with `score` or more."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lamplight_detect.detections import Boxes, clip
-from lamplight_detect.gate.motion import CELL_PX, Mask
+from lamplight_detect.gate.motion import CELL_PX, Mask, gridded
 
-SIDE = 4
+SIDE: Final = 4
 """A cell: so many pixels of the small copy each way."""
 SURPRISE_SHARE = 0.95
 
@@ -44,13 +46,16 @@ def widened(mask: Mask, by: int) -> Mask:
 
 def in_cells(mask: Mask) -> Mask:
     """Return `mask` [h, w] in cells; a cell is masked where any of its pixels is."""
-    found: Mask = np.any(_blocks(mask), axis=(1, 3))
-    return found
+    return gridded(mask, SIDE)
 
 
 def mostly_in_cells(mask: Mask) -> Mask:
     """Return `mask` [h, w] in cells; a cell is masked where at least half its pixels are."""
-    found: Mask = np.mean(_blocks(mask), axis=(1, 3)) >= 0.5
+    height, width = mask.shape
+    whole = np.zeros((-(-height // SIDE) * SIDE, -(-width // SIDE) * SIDE), np.bool_)
+    whole[:height, :width] = mask
+    blocks = whole.reshape(whole.shape[0] // SIDE, SIDE, whole.shape[1] // SIDE, SIDE)
+    found: Mask = np.mean(blocks, axis=(1, 3)) >= 0.5
     return found
 
 
@@ -66,14 +71,6 @@ def surprises(people: Mask, vouched: Mask) -> Mask:
     is_surprise[0] = False
     found: Mask = is_surprise[labels]
     return found
-
-
-def _blocks(mask: Mask) -> NDArray[np.bool_]:
-    """Return `mask` as [rows, SIDE, columns, SIDE], made full at its edge."""
-    height, width = mask.shape
-    whole = np.zeros((-(-height // SIDE) * SIDE, -(-width // SIDE) * SIDE), np.bool_)
-    whole[:height, :width] = mask
-    return whole.reshape(whole.shape[0] // SIDE, SIDE, whole.shape[1] // SIDE, SIDE)
 
 
 def of_cells(cells: Mask, small_hw: tuple[int, int]) -> Mask:

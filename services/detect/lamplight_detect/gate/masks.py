@@ -88,10 +88,9 @@ def merged(
 
 def _somebodys(mask: Mask, people: Mask) -> Mask:
     """Return `people`, and the parts of `mask` that they hold SOMEBODYS_SHARE of: a flood with a wader stays solid."""
-    labels_of, labels = cv2.connectedComponents(mask.astype(np.uint8))
-    whole = np.bincount(labels.ravel(), minlength=labels_of)
+    labels_of, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
     held = np.bincount(labels[people & mask], minlength=labels_of)
-    wanted = held >= SOMEBODYS_SHARE * whole
+    wanted = held >= SOMEBODYS_SHARE * stats[:, cv2.CC_STAT_AREA]
     wanted[0] = False
     found: Mask = people | wanted[labels]
     return found
@@ -173,5 +172,5 @@ def _apart(boxes_xyxy: Boxes) -> int:
 
 
 def _areas(mask: Mask) -> int:
-    count, _ = cv2.connectedComponents(mask.astype(np.uint8))
+    count, _ = cv2.connectedComponents(mask.view(np.uint8))
     return int(count) - 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final, Literal
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ Mask = NDArray[np.bool_]
 """Which pixels [H, W] are masked."""
 
 NS_PER_S = 1_000_000_000
-CELL_PX = 8
+CELL_PX: Final = 8
 MAX_SHARE = 0.6
 """Where more than this has changed, the camera moved, switched or re-exposed: that says nothing about people."""
 STEP = 18
@@ -50,11 +51,17 @@ def come(moved: Mask, vouched: Mask) -> Mask:
 
 def coarse(mask: Mask) -> Mask:
     """Return `mask` on a grid of 8-pixel cells; a cell is masked where any of its pixels is."""
+    return gridded(mask, CELL_PX)
+
+
+def gridded(mask: Mask, side: Literal[4, 8]) -> Mask:
+    """Return `mask` [H, W] on a grid of cells of `side` pixels; a cell is masked where any of its pixels is."""
     height, width = mask.shape
-    rows, columns = -(-height // CELL_PX), -(-width // CELL_PX)
-    whole = np.zeros((rows * CELL_PX, columns * CELL_PX), np.bool_)
+    rows, columns = -(-height // side), -(-width // side)
+    whole = np.zeros((rows * side, columns * side), np.bool_)
     whole[:height, :width] = mask
-    found: Mask = np.any(whole.reshape(rows, CELL_PX, columns, CELL_PX), axis=(1, 3))
+    lines = whole.view(np.uint64 if side == CELL_PX else np.uint32)  # a cell's pixels of one line, as one number
+    found: Mask = np.any(lines.reshape(rows, side, columns), axis=1)
     return found
 
 

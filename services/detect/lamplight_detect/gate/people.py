@@ -44,7 +44,7 @@ def in_tiles(finder: Finder, picture: Bgr, policy: Policy, most_tiles: int, vouc
     small = area(found.boxes_xyxy) < policy.tile_max_share * frame_hw[0] * frame_hw[1]
     classes = finder.manifest.classes
     vehicles = [index for index in finder.manifest.indices(Kind.VEHICLE) if classes[index].name not in RIDDEN]
-    faint = np.isin(found.class_ids, vehicles) & (found.scores < policy.tile_vehicle_score)
+    faint = found.is_of(vehicles) & (found.scores < policy.tile_vehicle_score)
     return found.where(small & ~faint)
 
 
@@ -64,7 +64,7 @@ def _in_tile(finder: Finder, picture: Bgr, tile: Tile, policy: Policy) -> Detect
     )
     is_small = area(moved) < policy.small_share * height * width
     needed = np.where(is_small, policy.tile_score, policy.tile_medium_score) + policy.tile_cut_surer * is_cut
-    is_person = np.isin(found.class_ids, finder.manifest.indices(Kind.PERSON))
+    is_person = found.is_of(finder.manifest.indices(Kind.PERSON))
     return Detections(moved, found.scores, found.class_ids).where(~is_person | (found.scores >= needed))
 
 
