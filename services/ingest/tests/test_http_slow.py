@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import httpcore
 import ingest_media as media
 import pytest
-from lamplight_ingest.adapters import http_async
+from lamplight_ingest.adapters import http_async, http_live
 from lamplight_ingest.adapters.http import HttpSource
 from lamplight_ingest.adapters.http_async import AsyncHosts
 from lamplight_ingest.adapters.http_exchange import MOST_BYTES_BEFORE
@@ -25,7 +25,7 @@ from lamplight_ingest.adapters.secrets import Credentials
 from lamplight_ingest.adapters.threads import InThread, Threads
 from lamplight_ingest.bootstrap import probe
 from lamplight_ingest.doors import Doors, parse
-from lamplight_ingest.model import Picture, SourceAway
+from lamplight_ingest.model import Picture, SourceAway, SourceSilent
 from lamplight_kit.clock import SystemClock
 
 OPEN = Doors(allow_loopback=True)
@@ -238,6 +238,23 @@ def test_a_stream_as_fast_as_it_can_be_sent_has_a_part_of_a_core(size: int) -> N
         share = (time.thread_time() - busy_s) / (time.monotonic() - began_s)
     assert taker.pictures > 10
     assert share < 0.2
+
+
+def test_a_stream_that_babbles_without_a_picture_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often a byte comes."""
+    monkeypatch.setattr(http_live, "BABBLE_S", 0.3)
+
+    async def watched(url: str) -> None:
+        hosts = AsyncHosts(OPEN, 5.0)
+        try:
+            await asyncio.wait_for(live(url, hosts, 0.0).watch(Taker()), 5.0)
+        finally:
+            await hosts.close()
+
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=cam\r\n\r\n--cam\r\n\r\n\xff\xd8"
+    stream = serving(lambda connection, _: trickle(connection, head))
+    with stream as server, pytest.raises(SourceSilent, match="no whole picture of a stream"):
+        asyncio.run(watched(server.url + "/live"))
 
 
 def test_slow_pictures_keep_no_other_camera_of_their_host_waiting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator
 
 import pytest
 import structlog
+from lamplight_ingest.adapters import rtsp_sockets
 from lamplight_ingest.adapters.rtsp_either import RtspEither
 from lamplight_ingest.adapters.rtsp_link import Dialer
 from lamplight_ingest.adapters.rtsp_sockets import RtspReader, RtspSocketSource, SourceOdd
@@ -210,6 +211,23 @@ async def test_a_server_may_send_us_on_before_and_amid_the_stream(reader: RtspRe
             with server(lambda viewer: viewer.say(answer(viewer.hear(), moved, status="302 Moved"))) as first:
                 got = await watched(source(first, reader), Got(5))
                 assert (got.opens, len(got.pictures)) == (2, 5)
+
+
+@in_loop
+async def test_who_babbles_without_a_keyframe_is_left(reader: RtspReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that fell silent, and the reason says what came; keyframes that are rare are waited for."""
+    monkeypatch.setattr(rtsp_sockets, "BABBLE_S", 0.4)
+
+    def babbles(viewer: Viewer) -> None:
+        viewer.greet()
+        for index in range(1000):
+            viewer.say(packets([KEY if index == 15 else PLAIN], index, 9000 * index))
+            time.sleep(0.02)
+
+    got = Got(99)
+    with server(babbles) as port, pytest.raises(SourceSilent, match=r"no picture within \d s: .* no keyframe among"):
+        await watched(source(port, reader), got)
+    assert len(got.pictures) == 1
 
 
 def _asks_who_and_hangs_up(viewer: Viewer) -> None:

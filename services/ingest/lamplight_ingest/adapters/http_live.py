@@ -13,8 +13,10 @@ from lamplight_ingest import bitstream, hls, http_times, multipart
 from lamplight_ingest.adapters.http_async import AsyncClient, AsyncHosts
 from lamplight_ingest.adapters.secrets import Credentials
 from lamplight_ingest.doors import Address
-from lamplight_ingest.model import Listener, LiveSource, Picture, SourceAway, SourceRefused
+from lamplight_ingest.model import Listener, LiveSource, Picture, SourceAway, SourceRefused, SourceSilent
 
+BABBLE_S = 120.0
+"""A stream that sends so long without a whole picture is left, and asked again as one that fell silent."""
 _OK, _NOT_MODIFIED = 200, 304
 _BUSY = frozenset({429, 503})
 
@@ -131,13 +133,15 @@ class HttpLive:
 
     async def _stream(self, response: aiohttp.ClientResponse, delimiter: bytes, to: Listener) -> None:
         pictures = multipart.Pictures(delimiter, self._max_bytes)
-        last = b""
+        last, heard_s = b"", time.monotonic()
         try:
             async for chunk in response.content.iter_any():
                 busy_s = time.thread_time()
                 received_ns = self._clock.now_ns()
+                if time.monotonic() - heard_s > BABBLE_S:
+                    raise SourceSilent(self._client.said(f"no whole picture of a stream within {BABBLE_S:g} s"))
                 for codec, part in pictures.feed(chunk):
-                    data = part.body
+                    data, heard_s = part.body, time.monotonic()
                     told_ns = http_times.taken_ns(part.headers)
                     is_same = data == last
                     to.took(

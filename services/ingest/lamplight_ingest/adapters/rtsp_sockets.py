@@ -33,6 +33,9 @@ MUCH_BYTES, LITTLE_BYTES = 96 << 10, 40 << 10
 CLIENT_TICK_S = 1.0
 REST = 20
 """A link rests so many times as long as it kept the thread busy: who sends endless nonsense gets a twentieth of it."""
+BABBLE_S = 120.0
+"""Who sends so long without a picture that is wanted is left, and asked again as one that fell silent."""
+_BABBLE_GAPS = 3
 TURN_S = 0.01
 """After so long others on the loop come first: connecting cameras, snapshots."""
 _log = structlog.get_logger()
@@ -153,6 +156,7 @@ class RtspSocketSource:
         self._reader = reader
         self._keys_only = keys_only
         self._link: Link | None = None
+        self._heard_s = self._longest_gap_s = 0.0
 
     def hint(self) -> str:
         """Say what came since the last picture that was wanted, and the cure; empty where nothing did."""
@@ -192,18 +196,38 @@ class RtspSocketSource:
             now_ns = self._dialer.clock.now_ns()
             for event in events:
                 if isinstance(event, AccessUnit):
+                    self._heard()
                     to.took(_picture(event, now_ns))
                 elif isinstance(event, Failed | Moved) and not over.done():
                     over.set_result(event)
 
         self._link = link
+        self._heard_s = self._dialer.clock.monotonic_s()
         early, link.early = link.early, []
         self._reader.add(link, tell)
         try:
             tell(early)
-            return await over
+            return await self._ended(over)
         finally:
             self._reader.remove(link)
+
+    def _heard(self) -> None:
+        """A picture has come."""
+        now_s = self._dialer.clock.monotonic_s()
+        self._longest_gap_s = max(self._longest_gap_s, now_s - self._heard_s)
+        self._heard_s = now_s
+
+    async def _ended(self, over: asyncio.Future[Failed | Moved]) -> Failed | Moved:
+        """Return how the session ended: by itself, or since nothing but bytes came for longer than can be meant."""
+        while True:
+            most_s = max(BABBLE_S, _BABBLE_GAPS * self._longest_gap_s)
+            left_s = self._heard_s + most_s - self._dialer.clock.monotonic_s()
+            if left_s <= 0:
+                came = self.hint()
+                return Failed(Fault.SILENT, f"no picture within {most_s:.0f} s" + (f": {came}" if came else ""))
+            await asyncio.wait({over}, timeout=left_s)
+            if over.done():
+                return over.result()
 
     def _had(self, link: Link | None, failed: Failed | None) -> Link:
         if link is None:
