@@ -18,9 +18,9 @@ from lamplight_contracts.secrets import scrub
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValue
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from lamplight_kit import user_yaml
 from lamplight_kit.errors import SettingsError
 from lamplight_kit.kafka.settings import BusSettings
 
@@ -133,7 +133,7 @@ def _read(path: Path) -> tuple[Mapping[str, Any], Mapping[str, int]]:
     """Return the settings of a file, and their lines from 1."""
     try:
         text = path.read_text(encoding="utf-8")
-        content, marked = YAML(typ="safe", pure=True).load(text), YAML(typ="rt", pure=True).load(text)
+        content, marked = user_yaml.load(text, "safe"), user_yaml.load(text)
     except OSError as error:
         message = f"settings file {path}: {error.strerror} found, a readable file expected; set LAMPLIGHT_SETTINGS"
         raise SettingsError(message) from error

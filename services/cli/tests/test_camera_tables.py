@@ -60,7 +60,7 @@ def problems(folder: Path, name: str, text: str) -> tuple[Problem, ...]:
         ("id,source,lon,lat\na,rtsp://h/1,1,", 2, "column place", "no lat", "add"),
         ("id,source,zones\na,rtsp://h/1,x", 2, "column zones", "x", "mend the cell"),
         ('id,source\n"a\n",rtsp://h/1\nB,rtsp://h/1', 4, "column id", "B", "write 'b'"),
-        ("id,source\na,rtsp://h/1\n\na,rtsp://h/2", 4, "row", "{id, source}", "line 2 has this one"),
+        ("id,source\na,rtsp://h/1\n\na,rtsp://h/2", 4, "row", "a", "line 2 has this one"),
         ("id,source\na,rtsp://u:hush@h/1", 2, "column source", "***", "name a secret"),
         ("id,source\na,rtsp://h/1,c", 2, "", "3 cells", "quotes"),
         ("id,source,retention_days\na,rtsp://h/1,1.5", 2, "column retention_days", "1.5", "range"),

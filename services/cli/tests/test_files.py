@@ -182,7 +182,7 @@ def test_a_password_of_a_command_line_is_not_told() -> None:
         ("- {source: x}", 3, "cameras[0]", "no id", "add `id: …`"),
         ("- id: Canal 12\n  source: x", 3, "cameras[0].id", "Canal 12", "write 'canal-12', say"),
         ("- id: 12\n  source: x", 3, "cameras[0].id", "12", 'put it in quotes: "12"'),
-        ("- {id: a, source: x}\n- {id: a, source: y}", 4, "cameras[1]", "{id, source}", "line 3 has this one"),
+        ("- {id: a, source: x}\n- {id: a, source: y}", 4, "cameras[1]", "a", "line 3 has this one"),
         ("- id: a\n  source: rtsp://me:hush@camera.example/1", 4, "cameras[0].source", "rtsp://***@", "name a secret"),
         ("- id: a\n  source: rtps://camera.example/1", 4, "cameras[0].source", "rtps", "did you mean rtsp"),
         ("- {id: a, source: x}\n- id: b\n  source: y\n  time_zone: Europe/Lundon", 6, "cameras[1].time_zone",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ _HOLDS_IPV4 = tuple(ipaddress.ip_network(text) for text in ("64:ff9b::/96", "::f
 # NAT64 of one's own (RFC 8215): by RFC 6052, 2.2 in the 32 bits behind a prefix of any length, but for bits 64 to 71.
 _OWN_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
 _OWN_NAT64_AT = (48, 56, 64, 96)
+_UNFIT = re.compile(r"[\s\x00-\x20\x7f<>\"'`{}|\\^,;()&=+$!*]")
 _ISATAP = (0x00005EFE, 0x02005EFE)  # RFC 5214, 6.1: the first half of an interface identifier
 
 
@@ -167,6 +169,9 @@ def parse(source: str) -> Address:
         return Address(scheme, source, parts.hostname or "")
     if not parts.hostname:
         message = "a host expected after ://"
+        raise ValueError(message)
+    if _UNFIT.search(parts.hostname):
+        message = "a host without spaces and signs expected after ://"
         raise ValueError(message)
     return Address(scheme, source, parts.hostname, parts.port or _DEFAULT_PORTS[scheme])
 

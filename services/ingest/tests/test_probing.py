@@ -121,6 +121,7 @@ def test_a_look_at_what_is_nothing_says_why(tmp_path: Path) -> None:
         ("rtsp://u:hush@cam.example/x", "a user or password found"),
         ("onvif://u:hush@cam.example", "a user or password found"),
         ("http://", "host expected"),
+        ("rtsp://h /x", "a host without spaces"),
     ):
         report = probe(source).report
         assert report.pictures == 0

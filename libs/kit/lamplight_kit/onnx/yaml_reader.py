@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from lamplight_kit import user_yaml
 from lamplight_kit.errors import BadInput, Problem
 
 T = TypeVar("T")
@@ -31,10 +31,12 @@ class Reader:
     def of(cls, file: Path) -> Reader:
         """Read the top mapping of `file`; raises BadInput where it is no YAML mapping, OSError where it is not read."""
         try:
-            node = YAML(typ="rt", pure=True).load(file.read_bytes())
+            node = user_yaml.load(file.read_bytes())
         except MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 0
             raise BadInput((Problem("", str(error.problem), "YAML", "mend the syntax", str(file), line),)) from error
+        except YAMLError as error:
+            raise BadInput((Problem("", str(error), "YAML", "mend the file", str(file), 1),)) from error
         if not isinstance(node, CommentedMap):
             found = type(node).__name__
             raise BadInput((Problem("", found, "a mapping of fields", "see the models' README", str(file), 1),))

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from lamplight_kit import user_yaml
 from lamplight_kit.errors import SettingsError
 
 _BEARER = "bearer "
@@ -52,7 +52,7 @@ class Tokens:
         if path is None:
             return cls(())
         try:
-            entries = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) or []
+            entries = user_yaml.load(path.read_text(encoding="utf-8"), "safe") or []
             callers = [
                 (str(entry["token_sha256"]), Caller(str(entry["name"]), Role[str(entry["role"]).upper()]))
                 for entry in entries

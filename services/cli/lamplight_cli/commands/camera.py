@@ -148,6 +148,9 @@ def probe(source: str, secret: str, for_s: float, *, allow_loopback: bool, as_js
     from lamplight_cli import probing  # noqa: PLC0415 - imports the contracts
     from lamplight_cli.local import stage  # noqa: PLC0415 - as above
 
+    if not source.strip():
+        message = "nothing found, an address expected; write rtsp(s)://…, http(s)://…, or the path of a file or folder"
+        raise click.BadParameter(message)
     if has_secret(source, whole=True):
         message = f"{scrub(source, whole=True)!r} found, an address without user and password expected"
         raise click.BadParameter(f"{message}; put user:password into LAMPLIGHT_SECRET_<NAME>, and name it by --secret")

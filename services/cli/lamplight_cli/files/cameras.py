@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zoneinfo
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ _OF_ALL = (
     "evidence_every_s",
 )
 _OF_ONE = ("id", "name", "source", *_OF_ALL, "zones", "lines", "views")
+_UNFIT = re.compile(r"[\s\x00-\x20\x7f<>\"'`{}|\\^,;()&=+$!*]")
 _PICTURES = {"keyframes": camera_pb2.Sampling.PICTURES_KEYFRAMES, "all": camera_pb2.Sampling.PICTURES_ALL}
 _SCHEMES = ("rtsp", "rtsps", "http", "https")
 _MIN_GAP_S = {"keyframes": 2.0, "all": 0.2}
@@ -135,7 +137,11 @@ def _source(node: Node, folder: Path) -> str:
         host = parts.hostname if parts.port != 0 else None
     except ValueError:
         host, parts = None, urlsplit("")
-    if parts.scheme not in _SCHEMES or not host:
+    if host and _UNFIT.search(host):
+        node.wrong(
+            "a host of letters, digits, dots and dashes, or an IP address", "take spaces and signs out of the host"
+        )
+    elif parts.scheme not in _SCHEMES or not host:
         near = nearest(parts.scheme, _SCHEMES)
         node.wrong(expected, f"did you mean {near}://?" if near and host else "mend the address")
     return source

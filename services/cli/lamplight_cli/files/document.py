@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from lamplight_contracts.secrets import has_secret, scrub
+from lamplight_kit import user_yaml
 from lamplight_kit.errors import BadInput, Problem
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -42,7 +42,7 @@ class Document:
         """Read `path`; raises `BadInput` where it cannot be read or is no YAML."""
         name = str(path)
         try:
-            content = YAML(typ="rt", pure=True).load(path.read_text(encoding="utf-8"))
+            content = user_yaml.load(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise BadInput(
                 (Problem("", name, "a readable file", f"{error.strerror}: mend the path", name, 1),)
@@ -212,7 +212,8 @@ def once(nodes: Sequence[tuple[str, Node]], what: str) -> None:
     seen: dict[str, int] = {}
     for identifier, node in nodes:
         if identifier and identifier in seen:
-            node.wrong(f"an id that no other {what} has", f"choose another; line {seen[identifier]} has this one")
+            cure = f"choose another; line {seen[identifier]} has this one"
+            node.wrong(f"an id that no other {what} has", cure, identifier)
         seen.setdefault(identifier, node.line)
 
 

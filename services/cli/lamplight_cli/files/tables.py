@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from lamplight_kit import user_yaml
 from lamplight_kit.errors import BadInput, Problem
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
@@ -118,7 +119,7 @@ class _Csv:
             return [label.strip() for label in cell.split(";") if label.strip()]
         if name in _DRAWN:
             try:
-                return json.loads(cell)
+                return user_yaml.load_json(cell)
             except ValueError:
                 example = '[{"id": "bay", "polygon": [[0.1, 0.6], [0.4, 0.6], [0.4, 0.9]]}]'
                 self._wrong(f"column {name}", cell[:80], f"JSON as {example}", "mend the cell", line)
@@ -137,7 +138,7 @@ class _GeoJson:
     def read(self, text: str) -> Document:
         """Read features one by one, so that each knows its line."""
         try:
-            whole = json.loads(text)
+            whole = user_yaml.load_json(text)
         except ValueError as error:
             line = getattr(error, "lineno", 1)
             self._wrong("", str(getattr(error, "msg", error)), "JSON", "mend the line, or the one before it", line)

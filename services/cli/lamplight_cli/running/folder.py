@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lamplight_kit import user_yaml
 from lamplight_kit.errors import SettingsError, Stop
 from lamplight_kit.rpc import sha256_of
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 # Below what Linux (32768) and macOS (49152) hand out to outgoing connections, so that a port chosen now is free later.
@@ -139,7 +139,7 @@ class Folder:
 def _others(path: Path) -> str:
     """Return the callers that a user has added to a tokens file, as YAML. Raises `SettingsError` where it is none."""
     try:
-        entries = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) if path.exists() else None
+        entries = user_yaml.load(path.read_text(encoding="utf-8"), "safe") if path.exists() else None
     except YAMLError as error:
         message = f"{path}: not YAML ({error}), a list of callers expected; mend it, or remove it"
         raise SettingsError(message) from None

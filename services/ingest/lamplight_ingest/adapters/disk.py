@@ -23,7 +23,10 @@ def open_file(path: Path, doors: Doors) -> BinaryIO:
         file = os.fdopen(descriptor, "rb")
         opened, found = os.fstat(descriptor), path.resolve(strict=True).stat()
     except OSError as error:
-        text = scrub(f"{path.name}: {error.strerror or type(error).__name__} found, a readable file expected")
+        text = scrub(
+            f"{path.name}: {error.strerror or type(error).__name__} found, a readable file expected; "
+            "mend the path, or its rights"
+        )
         raise SourceAway(text) from None
     closed = doors.why_path_closed(path.resolve())
     if closed is None and not stat.S_ISREG(opened.st_mode):

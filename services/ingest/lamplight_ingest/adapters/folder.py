@@ -44,7 +44,7 @@ class FolderSource:
             found = sorted(path for path in self._path.iterdir() if path.suffix.lower() in _SUFFIXES)
             times_ns = [path.stat().st_mtime_ns for path in found[:MAX_FILES]]
         except OSError as error:
-            text = f"folder {self._path.name}: {error.strerror} found, a readable folder expected"
+            text = f"folder {self._path.name}: {error.strerror} found, a readable folder expected; mend the path"
             raise SourceAway(text) from None
         if not found or len(found) > MAX_FILES:
             text = f"folder {self._path.name}: {len(found)} .jpg, .jpeg or .png files found, 1 to {MAX_FILES} expected"

@@ -191,7 +191,7 @@ class Dialer:
                 raise
             else:
                 return connection
-        text = f"{where} not reached: {reason}"
+        text = f"{where} not reached: {reason}; is the address right, and the camera switched on?"
         raise SourceAway(text)
 
     async def _secured(self, connection: socket.socket, target: Target, where: str) -> socket.socket:

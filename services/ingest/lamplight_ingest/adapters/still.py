@@ -27,7 +27,10 @@ def still_of(file: BinaryIO, name: str, max_bytes: int) -> tuple[str, bytes] | N
             return None
         data = head + file.read(max_bytes + 1 - len(head))
     except OSError as error:
-        text = scrub(f"{name}: {error.strerror or type(error).__name__} found, a readable file expected")
+        text = scrub(
+            f"{name}: {error.strerror or type(error).__name__} found, a readable file expected; "
+            "mend the path, or its rights"
+        )
         raise SourceAway(text) from None
     if len(data) > max_bytes:
         text = f"{name}: more than {max_bytes} bytes found; at most that many expected; shrink the picture"
