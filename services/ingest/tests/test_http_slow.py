@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import httpcore
 import ingest_media as media
 import pytest
-from lamplight_ingest.adapters import http_async, http_live
+from lamplight_ingest.adapters import http_async, http_hosts, http_live
 from lamplight_ingest.adapters.http import HttpSource
 from lamplight_ingest.adapters.http_async import AsyncHosts
 from lamplight_ingest.adapters.http_exchange import MOST_BYTES_BEFORE
@@ -238,6 +238,47 @@ def test_a_stream_as_fast_as_it_can_be_sent_has_a_part_of_a_core(size: int) -> N
         share = (time.thread_time() - busy_s) / (time.monotonic() - began_s)
     assert taker.pictures > 10
     assert share < 0.2
+
+
+def test_playlists_that_trickle_keep_no_other_camera_of_their_host_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source that waits: they have a place of their own, and never more than one at a time has it."""
+    monkeypatch.setattr(http_hosts, "SLOW_S", 0.3)
+
+    def answer(connection: socket.socket, path: str) -> None:
+        if path == "/good.jpg":
+            connection.sendall(WHOLE % (len(media.jpeg()), media.jpeg()))
+        else:
+            endless_playlist(connection, path)
+
+    hosts, came = HttpHosts(OPEN, 10.0), Counter[str]()
+    with serving(answer) as server:
+        slow = waiting(server, "/slow.m3u8", hosts)
+        good = waiting(server, "/good.jpg", hosts)
+
+        def read(name: str, source: HttpSource) -> None:
+            with contextlib.suppress(SourceAway):
+                for _ in source.pictures():
+                    came[name] += 1
+
+        threads = [threading.Thread(target=read, args=("slow", slow))]
+        threads[0].start()
+        until(lambda: server.now == 1, 5.0)
+        threads.append(threading.Thread(target=read, args=("good", good)))
+        threads[1].start()
+        until(lambda: came["good"] > 10, 5.0)
+        assert server.most == 2
+        slow.close()
+        threads[0].join(5)
+        again = waiting(server, "/slow.m3u8", hosts)
+        threads[0] = threading.Thread(target=read, args=("slow", again))
+        threads[0].start()
+        until(lambda: server.asked["/slow.m3u8"] == 2, 5.0)
+        before = came["good"]
+        until(lambda: came["good"] > before + 10, SOON_S)
+        for source in (again, good):
+            source.close()
+        for thread in threads:
+            thread.join(5)
 
 
 def test_a_stream_that_babbles_without_a_picture_is_left(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ class HttpClient:
         Gives the response with its body still to be read, and the place among the requests to the camera's host.
         """
         try:
-            with self._host.turn(self.whole_s, self.closed) as turn:
+            with self._host.turn(self.whole_s, self.closed, self.address.text) as turn:
                 address = self.address if url is None else self._allowed(url, "leads")
                 exchange = self._begun()
                 response = self._follow(address, method, headers, body)

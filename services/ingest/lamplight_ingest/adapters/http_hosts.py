@@ -25,14 +25,23 @@ _HEADERS = {
     "User-Agent": "Lamplight",
 }
 _LOOK_S = 0.25
+SLOW_S = 3.0
 
 
 class Host:
-    """Manners towards one host: so many requests at a time, none while it wants to be left alone."""
+    """Manners towards one host: so many requests at a time, none while it wants to be left alone.
+
+    A request that is slow moves to one of as many places for slow ones, as soon as another waits for its own; whoever
+    was slow begins there the next time.
+    """
 
     def __init__(self, at_once: int) -> None:
-        """Ask `at_once` at a time."""
+        """Ask `at_once` at a time, and as many slow ones."""
         self._places = threading.BoundedSemaphore(at_once)
+        self._slow_places = threading.BoundedSemaphore(at_once)
+        self._lock = threading.Lock()
+        self._turns: set[Turn] = set()
+        self._slow: set[str] = set()
         self._quiet_until_s = 0.0
 
     def rest(self, wait_s: float) -> None:
@@ -45,18 +54,32 @@ class Host:
             pass
 
     @contextlib.contextmanager
-    def turn(self, within_s: float, closed: threading.Event) -> Iterator[Turn]:
-        """Have a place; raises `SourceAway` where none comes free `within_s` seconds, or once closed."""
+    def turn(self, within_s: float, closed: threading.Event, who: str = "") -> Iterator[Turn]:
+        """Have a place for a request of `who`; raises `SourceAway` where none is free `within_s`, or once closed."""
         until_s = time.monotonic() + within_s
-        while not self._places.acquire(timeout=min(_LOOK_S, within_s)):
+        places = self._slow_places if who in self._slow else self._places
+        while not places.acquire(timeout=min(_LOOK_S, within_s)):
+            self._make_way()
             if closed.is_set() or time.monotonic() > until_s:
                 text = f"no place among the requests to its host within {within_s:g} s"
                 raise SourceAway(f"{text}; ask its cameras less often, or raise LAMPLIGHT_HTTP_CONNECTIONS_PER_HOST")
-        turn = Turn(self._places)
+        turn = Turn(places)
+        with self._lock:
+            self._turns.add(turn)
         try:
             yield turn
         finally:
+            with self._lock:
+                self._turns.remove(turn)
+                (self._slow.add if turn.is_slow else self._slow.discard)(who)
             turn.end()
+
+    def _make_way(self) -> None:
+        """Move who is slow out of the others' way, as far as there is room."""
+        with self._lock:
+            slow = [turn for turn in self._turns if turn.is_slow]
+        for turn in slow:
+            turn.move(self._slow_places)
 
 
 class Turn:
@@ -65,10 +88,27 @@ class Turn:
     def __init__(self, places: threading.BoundedSemaphore) -> None:
         """Hold one of `places`, already taken."""
         self._places: threading.BoundedSemaphore | None = places
+        self._lock = threading.Lock()
+        self._began_s = time.monotonic()
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it is held, and has been for long."""
+        return self._places is not None and time.monotonic() - self._began_s >= SLOW_S
+
+    def move(self, places: threading.BoundedSemaphore) -> None:
+        """Hold one of `places` in its stead, if one is free."""
+        with self._lock:
+            before = self._places
+            if before is None or before is places or not places.acquire(blocking=False):
+                return
+            self._places = places
+            before.release()
 
     def end(self) -> None:
         """Give the place back, once."""
-        places, self._places = self._places, None
+        with self._lock:
+            places, self._places = self._places, None
         if places is not None:
             places.release()
 
