@@ -17,6 +17,7 @@ from lamplight_kit.kafka import BusSettings, KafkaOutbox, Outgoing, Stage, creat
 from lamplight_kit.kafka.codec import Wire
 from lamplight_kit.kafka.deadletter import drop_letter, list_letters, replay_letter, show_letter
 from lamplight_kit.kafka.producer import TransactionalProducer
+from lamplight_kit.kafka.readback import read_back
 from prometheus_client import REGISTRY
 from waits import until
 
@@ -154,6 +155,19 @@ def test_state_of_an_unknown_major_pauses_its_partition_alone(bus: BusSettings, 
     assert sorted(effects.found) == [("key", "c:6"), ("other", "b:1"), ("other", "d:2")]
     assert failed == []
     assert list_letters(bus, DEADLETTER) == []
+
+
+def test_what_a_dead_process_left_open_holds_nobody_up_for_long(bus: BusSettings, counting: ModuleType) -> None:
+    """Its state is read back by another as soon as its session would have ended, so that a takeover takes no longer."""
+    dead = TransactionalProducer(bus, "dead")
+    left_open = dead._producer
+    left_open.begin_transaction()
+    left_open.send(bus.wire_topic("counts"), b"1", b"key", partition=0).get(10)
+    began_s = time.monotonic()
+    state = read_back(bus, "heir", {"counts": ""}, [0], lambda: False)
+    assert time.monotonic() - began_s < 15
+    assert state[0].records == []
+    dead.discard()
 
 
 def test_dead_letters_are_shown_replayed_and_dropped(bus: BusSettings, counting: ModuleType) -> None:

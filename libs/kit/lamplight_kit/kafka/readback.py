@@ -21,7 +21,7 @@ from lamplight_kit.kafka.settings import TRANSACTION_TIMEOUT_MS, BusSettings, cl
 from lamplight_kit.kafka.types import Record
 
 _POLL_MS = 200
-_STALL_S = 2 * TRANSACTION_TIMEOUT_MS / 1000  # an open transaction is aborted by then
+_STALL_S = 4 * TRANSACTION_TIMEOUT_MS / 1000  # an open transaction is aborted by then, by a slow broker too
 
 
 @dataclass

@@ -15,7 +15,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 # nobody gets a dead member's partitions before its session has ended.
 SESSION_TIMEOUT_MS = 10_000
 HEARTBEAT_MS = 2_000
-TRANSACTION_TIMEOUT_MS = 20_000
+# A transaction is open while a batch is written, and no longer; one that a dead process left open keeps everybody from
+# the state behind it for so long, beside what the broker takes to look for it. As long as its session, which ends then.
+TRANSACTION_TIMEOUT_MS = SESSION_TIMEOUT_MS
 DELIVERY_TIMEOUT_MS = 15_000
 REQUEST_TIMEOUT_MS = 10_000
 COMMIT_WAIT_S = 25.0
