@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from google.protobuf.message import Message
 from lamplight.camera.v1 import camera_pb2
 from lamplight.frame.v1 import frame_pb2
 from lamplight_kit import service
@@ -191,7 +192,12 @@ def parts(settings: IngestSettings, clock: Clock) -> Sequence[Component]:
     bus = settings.bus()
     outbox = KafkaOutbox(bus, "ingest-outbox", ["observations", "camera-states", "commands", "audit"])
     changes = Changes()
-    cameras, states = Table("cameras", changes.saw), Table("camera-states")
+
+    def seen(camera_id: str, message: Message | None) -> None:
+        changes.saw(camera_id, message)
+        fleet.changed(camera_id)  # nothing is seen before all parts are made
+
+    cameras, states = Table("cameras", seen), Table("camera-states")
     detect = DetectStreams(
         Replicas(settings.detect_addresses), settings.token, settings.pending_bytes, settings.replica
     )

@@ -9,6 +9,7 @@ that goes are watched until its next holder has them (`placement`): it writes a 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 import structlog
@@ -64,6 +65,8 @@ class Fleet:
         self._ticks = 0
         self._next_tick_s = 0.0
         self._stopping = threading.Event()
+        self._changed: deque[str] = deque()
+        self._woken = threading.Event()
         self._has_looked = False
         self._thread = threading.Thread(target=self._main, name="cameras", daemon=True)
 
@@ -73,6 +76,11 @@ class Fleet:
         """Begin in a thread."""
         self._thread.start()
 
+    def changed(self, camera_id: str) -> None:
+        """The table shows another camera of this id, or none; any thread."""
+        self._changed.append(camera_id)
+        self._woken.set()
+
     def unready(self) -> str | None:
         """Say why cameras are not watched, or None where they are."""
         return None if self._has_looked and self._thread.is_alive() else "not begun, or ended"
@@ -80,6 +88,7 @@ class Fleet:
     def stop(self, timeout_s: float) -> None:
         """Stop all cameras once other workers have them; wait at most `timeout_s` for their sources to let go."""
         self._stopping.set()
+        self._woken.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
         self._hand_over(min(LEAVE_S, timeout_s / 2))
@@ -147,10 +156,27 @@ class Fleet:
 
     def _main(self) -> None:
         try:
-            while not self._stopping.wait(LOOK_S):
-                self.look()
+            due_s = 0.0
+            while not self._stopping.is_set():
+                self._woken.wait(max(0.0, due_s - self._clock.monotonic_s()))
+                self._woken.clear()
+                self.look_at_changed()
+                if self._clock.monotonic_s() >= due_s:
+                    self.look()
+                    due_s = self._clock.monotonic_s() + LOOK_S
         except BaseException as error:  # noqa: BLE001 - whatever it is, it ends the process, not just this thread
             self._on_failed(error)
+
+    def look_at_changed(self) -> None:
+        """Make so at once what has just changed: a camera that somebody waits for is not to wait for all the others."""
+        names = set()
+        while self._changed:
+            names.add(self._changed.popleft())
+        if names:
+            holding, now_s = self._handler.holding(), self._clock.monotonic_s()
+            self._each(names & self._runs.keys(), lambda camera_id: self._keep_or_end(camera_id, holding, now_s))
+            begun = names & holding.cameras.keys()
+            self._each(begun, lambda camera_id: self._begin_if_due(camera_id, holding, now_s))
 
     def look(self) -> None:
         """Make what is watched what is to be watched; once a second look after all of it."""

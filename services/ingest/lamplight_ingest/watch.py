@@ -72,6 +72,7 @@ class Watch:
         self._levels: OrderedDict[int, float | None] = OrderedDict()
         self._life = lives.begin(self._now())
         self._source: Source | LiveSource | None = None
+        self._resting: Resting | None = None
         self.counts = Counts()
         self.last_error = ("", 0)
 
@@ -117,6 +118,7 @@ class Watch:
     def asks(self, source: LiveSource) -> None:
         """Pictures are asked of `source` from now on."""
         self._source = source
+        self._resting = source if isinstance(source, Resting) else None  # once: asking a protocol is slow
 
     def queued(self) -> None:
         """The source is not asked before others have had their turns."""
@@ -193,7 +195,7 @@ class Watch:
         return self._source.hint() if isinstance(self._source, Hinting) else ""
 
     def _rest(self) -> str:
-        return self._source.rest if isinstance(self._source, Resting) else ""
+        return self._resting.rest if self._resting is not None else ""
 
     def end(self, reason: str) -> None:
         """End the camera's life."""

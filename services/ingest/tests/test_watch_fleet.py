@@ -583,3 +583,20 @@ class Broken:
         if any(made.key == self.camera_id for made in records):
             raise BufferError
         self.real.put(records)
+
+
+def test_a_change_waits_for_no_look_at_all_cameras(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera that is added, changed or removed is so as soon as the table shows it."""
+    monkeypatch.setattr(fleets, "LOOK_S", 3600.0)
+    world.fleet.start()
+    world.until(lambda: world.fleet.unready() is None)
+    world.apply(camera(), "c1")
+    world.fleet.changed("quay")
+    world.until(lambda: world.bus.changes("quay") == [(1, "connecting")])
+    world.apply(camera(sampling=camera_pb2.Sampling(min_gap_s=9)), "c2")
+    world.fleet.changed("quay")
+    world.until(lambda: world.bus.changes("quay")[-1] == (2, "connecting"))
+    world.handler.handle([record(command_pb2.Command(remove_camera_id="quay"), "quay")])
+    del world.cameras.values["quay"]
+    world.fleet.changed("quay")
+    world.until(lambda: world.bus.changes("quay")[-1] == (2, "gone"))
