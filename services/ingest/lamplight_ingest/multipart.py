@@ -11,14 +11,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lamplight_ingest import bitstream
+from lamplight_ingest import bitstream, heard
 
 MAX_HEADER_BYTES = 8192
 REST = 20
 """A stream is left alone for so many times the CPU time that its last bytes took, so that none has all of it."""
 MOST_OTHERS = 100
 """Parts in a row that are no pictures: some cameras send an event a second, and a picture a minute."""
-_MAX_NAMED = 40
 _END_OF_JPEG = b"\xff\xd9"
 _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 _LENGTH = re.compile(rb"(?im)^content-length:[ \t]*(\d{1,12})[ \t]*\r?$")
@@ -90,7 +89,7 @@ class Pictures:
             raise NoPictures(self._last)
 
     def _said(self, part: Part) -> str:
-        kind = "".join(filter(str.isprintable, part.headers.get("content-type", "no type")))[:_MAX_NAMED]
+        kind = heard.kinds([part.headers.get("content-type", "").partition("/")[0].strip().lower()])
         count = f"{self._others} parts in a row" if self._others > 1 else "a part"
         return f"{count} found, the last {len(part.body)} bytes of {kind}, JPEG or PNG expected"
 

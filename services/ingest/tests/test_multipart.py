@@ -150,6 +150,10 @@ def test_parts_that_are_no_pictures_are_passed_over() -> None:
 def test_parts_without_a_picture_among_them_have_an_end() -> None:
     """It is told what they were."""
     pictures = Pictures(b"--cam", 10_000)
-    with pytest.raises(NoPictures, match=rf"{MOST_OTHERS + 1} parts in a row found, the last 8 bytes of text/plain"):
+    with pytest.raises(NoPictures, match=rf"{MOST_OTHERS + 1} parts in a row found, the last 8 bytes of text,"):
         pictures.feed(_others(MOST_OTHERS + 2))
     Pictures(b"--cam", 10_000).end()
+    again = Pictures(b"--cam", 10_000)
+    assert again.feed(b"--cam\r\nContent-Type: its-own/word\r\n\r\nabcd\r\n--cam") == []
+    with pytest.raises(NoPictures, match="a part found, the last 4 bytes of something else, JPEG"):
+        again.end()

@@ -124,7 +124,7 @@ def _rtsp(kind: str, word: bytes) -> bytes:
         "coding": answer(1) + answer(2, body=description().replace(b"H264/90000", word + b"/90000")),
         "length": b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: " + word + b"\r\n\r\n",
         "server": b"RTSP/1.0 403 No\r\nCSeq: 1\r\nServer: " + word + b"\r\n" + word + b"\r\n\r\n",
-        "location": b"RTSP/1.0 302 Moved\r\nCSeq: 1\r\nLocation: " + word + b"\r\n\r\n",
+        "location": b"RTSP/1.0 302 Moved\r\nCSeq: 1\r\nLocation: mailto:" + word + b"\r\n\r\n",
     }
     return found[kind]
 
