@@ -82,13 +82,13 @@ def empty(pictures: int) -> Scene:
 
 
 def run(gate: Gate, pictures: Iterator[Bgr], scene: Scene) -> Iterator[tuple[RedactedPicture, Scene]]:
-    """Yield what leaves of a scene, each picture under the masks of the next, and what is learnt."""
+    """Yield what leaves of a scene, each picture under the next one's masks, and what is learnt, as live."""
     recent = Recent(turns=UPRIGHT)
     waiting = None
     for number, picture in enumerate(pictures):
         view = View(picture, small_luma(picture), number * 4 * NS)
         seen = scene.seen(view)
-        before = Recent(recent.samples, UPRIGHT, seen.unexplained)
+        before = Recent(recent.samples, UPRIGHT, seen.unexplained, seen.vouched, is_spared=True)
         searched = gate.search(view, gate.look(view), before)
         scene = seen.scene
         if waiting is not None:
@@ -96,7 +96,7 @@ def run(gate: Gate, pictures: Iterator[Bgr], scene: Scene) -> Iterator[tuple[Red
         waiting = searched, before
         recent = before.with_sample(searched.sample, POLICY)
         standing = vehicles(searched.found, gate.things.manifest, POLICY).boxes_xyxy
-        scene, _ = learnt(gate, scene, view, searched.sample, standing)
+        scene, _ = learnt(gate, scene, view, searched.sample, standing, seen.vouched)
 
 
 def likeness(picture: Bgr, cut: Bgr, left: int, top: int) -> float:
