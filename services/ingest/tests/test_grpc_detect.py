@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 import pytest
 from lamplight.frame.v1 import frame_pb2, frame_pb2_grpc
-from lamplight_ingest.adapters import grpc_detect
+from lamplight_ingest.adapters import grpc_detect, grpc_link
 from lamplight_ingest.adapters.grpc_detect import DetectStreams
 from lamplight_ingest.adapters.replicas import Replicas
 from lamplight_kit.rpc import Role, RpcServer, Tokens, sha256_of
@@ -239,7 +239,7 @@ def test_each_camera_sticks_to_one_replica_until_that_dies() -> None:
 
 def test_a_detect_that_falls_silent_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream that answers nothing is opened again."""
-    monkeypatch.setattr(grpc_detect, "SILENCE_S", 0.2)
+    monkeypatch.setattr(grpc_link, "SILENCE_S", 0.2)
     detect = Detect()
     with serving(detect) as served, streams(served.address) as (sink, told):
         until(lambda: sink.unready() is None)
@@ -263,7 +263,7 @@ class Frozen(Detect):
 
 def test_cameras_of_a_frozen_replica_move_to_a_living_one_and_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where their frames are so large that the stream itself takes no more."""
-    monkeypatch.setattr(grpc_detect, "SILENCE_S", 0.5)
+    monkeypatch.setattr(grpc_link, "SILENCE_S", 0.5)
     picture = bytes(400_000)
     living = Detect(credit=16)
     with (
@@ -292,7 +292,7 @@ def test_cameras_of_a_frozen_replica_move_to_a_living_one_and_stay(monkeypatch: 
 
 def test_silence_counts_from_what_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cameras that publish a picture a minute lose none to a stream that was idle before."""
-    monkeypatch.setattr(grpc_detect, "SILENCE_S", 1.0)
+    monkeypatch.setattr(grpc_link, "SILENCE_S", 1.0)
     detect = Detect()
     with serving(detect) as served, streams(served.address) as (sink, told):
         until(lambda: sink.unready() is None)
