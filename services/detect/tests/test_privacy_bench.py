@@ -16,7 +16,7 @@ from lamplight_detect.privacy_bench import run
 from lamplight_detect.privacy_bench.conditions import CONDITIONS, jpeg_loss
 from lamplight_detect.privacy_bench.labels import Labelled, labelled
 from lamplight_detect.privacy_bench.measure import LIMITS
-from lamplight_detect.privacy_bench.rows import told
+from lamplight_detect.privacy_bench.rows import Limits, told
 from lamplight_detect.privacy_bench.tally import Tally, masked, wilson
 from lamplight_detect.testing import noise
 from lamplight_kit.errors import BadInput
@@ -146,3 +146,18 @@ def test_the_bench_finds_the_canarys_people_and_misses_who_is_not_there(
     assert rows["clean: 16 to 24 px"]["value"] == 1.0
     assert rows["clean: refused"]["value"] == 0
     assert "not masked: day.jpg [560, 420, 580, 470]" in capsys.readouterr().err
+
+
+def test_a_vehicle_that_is_masked_whole_is_told_apart() -> None:
+    """What is over-masked of a street counts with its vehicles, and in a second figure without them."""
+    car = np.array([[0, 0, 40, 50]], np.float32)
+    street = Labelled(Path("street.jpg"), NO_BOXES, NO_BOXES, car, is_street=True)
+    mask = np.zeros((100, 100), np.bool_)
+    mask[:50, :50] = True
+    tally = Tally()
+    tally.add(street, mask, Policy())
+    assert tally.beside_vehicles == [pytest.approx(0.05)]
+    assert tally.over_masked_streets[0] > 0.1
+    rows = {str(row["name"]): row for row in told("clean", tally, Limits(streets=0.1))}
+    assert rows["clean: over-masked streets, vehicles aside"]["limit"] is None
+    assert rows["clean: over-masked streets"]["limit"] == 0.1

@@ -32,6 +32,7 @@ def told(condition: str, tally: Tally, limits: Limits, *, is_outside: bool = Fal
     kinds = (
         ("photographs", tally.over_masked, limits.photographs),
         ("streets", tally.over_masked_streets, limits.streets),
+        ("streets, vehicles aside", tally.beside_vehicles, None),
     )
     for name, shares, limit in kinds:
         if shares:

@@ -22,11 +22,15 @@ Z_95 = 1.959964
 
 @dataclass
 class Tally:
-    """One condition's count: (height in pixels as given to the gate, masked) a person, and the pictures' areas."""
+    """One condition's count: (height in pixels as given to the gate, masked) a person, and the pictures' areas.
+
+    `beside_vehicles` is what is over-masked of streets with vehicles set aside: one that moves is masked whole.
+    """
 
     people: list[tuple[float, bool]] = field(default_factory=list)
     over_masked: list[float] = field(default_factory=list)
     over_masked_streets: list[float] = field(default_factory=list)
+    beside_vehicles: list[float] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
     refused: int = 0
     found_outside: list[str] = field(default_factory=list)
@@ -43,8 +47,11 @@ class Tally:
             (mask.shape[0], mask.shape[1]),
             np.concatenate([labels.people, labels.crowds, bands_of(labels.vehicles, policy)]),
         )
+        over = mask & ~allowed
         shares = self.over_masked_streets if labels.is_street else self.over_masked
-        shares.append(float((mask & ~allowed).mean()))
+        shares.append(float(over.mean()))
+        if labels.is_street:
+            self.beside_vehicles.append(float((over & ~painted(over.shape[:2], labels.vehicles)).mean()))
 
     def of(self, low_px: float, high_px: float = math.inf) -> tuple[int, int]:
         """Return how many of such a height are masked, and how many there are."""
