@@ -108,6 +108,9 @@ class Examiner:
                     is_spared=True,
                 ),
             )
+        else:
+            recent = replace(known.recent.repeated(view.at_ns), unexplained=known.scene.unexplained)
+            known = replace(known, recent=recent)
         looked = Looked(picture, view, whole, watched, step, changed, is_again, health, wanted_zones)
         if self._was_blind(view, known):
             recent = self._glanced(looked, known)
@@ -159,7 +162,7 @@ class Examiner:
         recent = known.recent
         try:
             searched = self._searched(looked, known) if due else None
-            recent = recent.with_sample(searched.sample, self.gate.policy) if searched else self._glanced(looked, known)
+            recent = self._remembered(looked, searched.sample, known) if searched else self._glanced(looked, known)
             after = self._learnt(looked, after, recent)
             left = self._left(looked, after, recent)
             if searched is not None:
@@ -245,7 +248,12 @@ class Examiner:
             sample = Sample(view.at_ns, view.frame_hw, view.luma, last.grid)
         else:
             return known.recent
-        return known.recent.with_sample(sample, self.gate.policy)
+        return self._remembered(looked, sample, known)
+
+    def _remembered(self, looked: Looked, sample: Sample, known: Known) -> Recent:
+        """Return the memory that holds masks with `sample`; of a picture that came again, with its own masks too."""
+        recent, policy = known.recent, self.gate.policy
+        return recent.with_again(sample, policy) if looked.is_again else recent.with_sample(sample, policy)
 
     def _searched(self, looked: Looked, known: Known) -> Searched:
         whole = looked.whole if looked.whole is not None else self.gate.look(looked.view)

@@ -1,8 +1,10 @@
 """The ground: what a place looks like with nobody in it, a grey copy to compare with and a picture to fill from.
 
 A pixel is learnt only while nothing stands before it. It is ripe once it was sighted 20 times over 30 minutes, and may
-fill while it was sighted at least twice as often as somebody was found there. For W x H pixels (at most MOST_PX) and
-the grey copy of w x h, a ground costs 3 W H + 6 w h bytes: 1.0 MB at 640x360.
+fill while it was sighted at least twice as often as somebody was found there. A ripe pixel follows what is as good as
+alike alone: what shows something else there for half an hour is the ground by then, who stands there for a minute is
+not. For W x H pixels (at most MOST_PX) and the grey copy of w x h, a ground costs 3 W H + 10 w h bytes: 1.3 MB at
+640x360.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lamplight_detect.change import Luma
+from lamplight_detect.change import SPARSE, Luma
 from lamplight_detect.gate import Backdrop
 from lamplight_detect.gate.motion import Mask
 
@@ -21,7 +23,10 @@ NS_PER_MIN = 60_000_000_000
 STEP = 18
 """Grey levels by which something differs that stands before the ground; the same as of what moves."""
 VOUCHED_STEP = 8
-"""Grey levels within which a pixel shows nothing but the ground: above a codec's noise on a smoothed copy."""
+"""Levels of grey, and of either colour, within which a pixel shows nothing but the ground: above a codec's noise."""
+DARK_STEP = 3
+VOUCHED_SHARE = 10
+"""In the dark less: a tenth of the grey level of the ground, down to DARK_STEP; all is less apart there."""
 SIGHTINGS = 20
 RIPE_MIN = 30
 KNOWN = 5
@@ -39,7 +44,9 @@ class Ground:
     """What is learnt in one light: all arrays [h, w] of the small copy, but `colour` [H, W, 3].
 
     `first_min` is when a pixel was first sighted, in minutes after `began_ns`; `found` is how often somebody was found
-    there, beside the `count` of sightings.
+    there, beside the `count` of sightings. `strange_min` is since when a ripe pixel shows what is near the ground and
+    not it, `doubt_min` when somebody was found where it vouched that nobody has come, both as `first_min` and 0 where
+    that is not so.
     """
 
     began_ns: int
@@ -48,6 +55,8 @@ class Ground:
     found: NDArray[np.uint8]
     first_min: NDArray[np.uint16]
     ripe: Mask
+    strange_min: NDArray[np.uint16]
+    doubt_min: NDArray[np.uint16]
     colour: NDArray[np.uint8]
     ripe_min: int = RIPE_MIN
 
@@ -56,7 +65,8 @@ class Ground:
         """Return a ground of which nothing is known; its pixels ripen over `ripe_min` minutes."""
         none = np.zeros(luma.shape, np.uint8)
         colour = np.zeros((*colour_hw(frame_hw), 3), np.uint8)
-        return cls(at_ns, luma.copy(), none, none, none.astype(np.uint16), none.astype(np.bool_), colour, ripe_min)
+        never, unripe = none.astype(np.uint16), none.astype(np.bool_)
+        return cls(at_ns, luma.copy(), none, none, never, unripe, never, never, colour, ripe_min)
 
     @property
     def valid_share(self) -> float:
@@ -76,8 +86,8 @@ class Ground:
 
     @property
     def may_fill(self) -> Mask:
-        """Which pixels may fill: ripe, and not where somebody was found about as often as not."""
-        may: Mask = self.ripe & (self.count >= OFTEN * self.found.astype(np.int16))
+        """Which pixels may fill: ripe, not in doubt, and not where somebody was found about as often as not."""
+        may: Mask = self.ripe & (self.doubt_min == 0) & (self.count >= OFTEN * self.found.astype(np.int16))
         return may
 
     def backdrop(self, frame_hw: tuple[int, int]) -> Backdrop | None:
@@ -92,26 +102,44 @@ class Ground:
             bgr = cv2.resize(bgr, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
         return Backdrop(bgr, may)
 
-    def compared(self, luma: Luma) -> tuple[Mask, Mask]:
+    def compared(self, bgr: NDArray[np.uint8], luma: Luma) -> tuple[Mask, Mask]:
         """Return which pixels of `luma` show something before the ground, and which the ground vouches for.
 
-        A common brightening is set aside. Single pixels that differ are a codec's or a sensor's.
+        `bgr` is the picture that `luma` is of: who is as bright as the ground may be of another colour. A common
+        change of light is set aside. Single pixels that differ are a codec's or a sensor's.
         """
         known = self.known
         off = np.abs(self.delta(luma, known))
-        doubted = cv2.morphologyEx(
-            (~self.ripe | (off > VOUCHED_STEP)).astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)
-        )
-        return known & (off > STEP), doubted == 0
+        doubted = ~self.ripe | (self.doubt_min > 0) | (off > self._steps())
+        if self.is_valid:
+            doubted |= self._tinged(bgr, known)
+        opened = cv2.morphologyEx(doubted.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+        return known & (off > STEP), opened == 0
+
+    def _steps(self) -> NDArray[np.uint8]:
+        """Return the grey levels within which each pixel shows nothing but the ground."""
+        return np.clip(self.grey // VOUCHED_SHARE, DARK_STEP, VOUCHED_STEP)
+
+    def _tinged(self, bgr: NDArray[np.uint8], where: Mask) -> Mask:
+        """Return which pixels of the small copy are of another colour, beyond what those `where` have in common."""
+        now, ground = small_tints(bgr, self.grey.shape), small_tints(self.colour, self.grey.shape)
+        delta = now.astype(np.int16) - ground
+        sparse = delta[::SPARSE, ::SPARSE][where[::SPARSE, ::SPARSE]]
+        common = np.median(sparse, axis=0).astype(np.int16) if len(sparse) else np.zeros(2, np.int16)
+        apart = np.abs(delta - common) > VOUCHED_STEP
+        found: Mask = apart[..., 0] | apart[..., 1]
+        return found
 
     def learnt(self, bgr: NDArray[np.uint8], luma: Luma, free: Mask, at_ns: int) -> Ground:
         """Return it with one more picture, of which the pixels `free` show nothing but the ground."""
         ground = self.rebased(at_ns)
         now_min = ground.minutes(at_ns)
-        off = np.abs(ground.delta(luma, free & (ground.count > 0))) > STEP
-        agrees = free & ~off & (ground.count > 0)
+        by = np.abs(ground.delta(luma, free & (ground.count > 0)))
+        off = by > STEP
+        near, strange_min = ground.strange(bgr, free & ~off, by, now_min)
+        agrees = free & ~off & ~near & (ground.count > 0)
         worn = free & off & (ground.count > 1)
-        fresh = free & ~agrees & ~worn
+        fresh = free & ~agrees & ~worn & ~near
         count = ground.count + agrees.astype(np.uint8) - worn.astype(np.uint8)
         count[fresh] = 1
         nearer = np.sign(luma.astype(np.int16) - ground.grey).astype(np.int16)
@@ -119,7 +147,32 @@ class Ground:
         first = np.where(fresh, now_min, ground.first_min).astype(np.uint16)
         ripe = (count >= SIGHTINGS) & (int(now_min) - first.astype(np.int32) >= ground.ripe_min)
         colour = _coloured(ground.colour, bgr, agrees, fresh)
-        return replace(ground, grey=grey, first_min=first, ripe=ripe, colour=colour).tallied(count, ground.found)
+        is_over = now_min.astype(np.int32) - ground.doubt_min >= ground.ripe_min
+        return replace(
+            ground,
+            grey=grey,
+            first_min=first,
+            ripe=ripe,
+            strange_min=strange_min,
+            doubt_min=np.where(is_over, 0, ground.doubt_min).astype(np.uint16),
+            colour=colour,
+        ).tallied(count, ground.found)
+
+    def strange(
+        self, bgr: NDArray[np.uint8], seen: Mask, by: NDArray[np.int16], now_min: np.uint16
+    ) -> tuple[Mask, NDArray[np.uint16]]:
+        """Return which of the ripe pixels `seen` show what is near the ground and not it, and since when each does.
+
+        The ground does not follow these, or else who stands there would be it within a minute. What has been so for
+        as long as a pixel takes to ripen is the ground, and none of them any more; `by` is how far each is off.
+        """
+        ripe = seen & self.ripe
+        if not ripe.any():
+            return ripe, self.strange_min
+        differs = ripe & ((by > self._steps()) | self._tinged(bgr, seen))
+        since = np.where(differs & (self.strange_min == 0), np.maximum(now_min, 1), self.strange_min)
+        since = np.where(ripe & ~differs, 0, since).astype(np.uint16)
+        return differs & (now_min.astype(np.int32) - since < self.ripe_min), since
 
     def with_people(self, people: Mask) -> Ground:
         """Return it with `people` found in one more picture: there it may not fill while they are found so often."""
@@ -135,10 +188,14 @@ class Ground:
         return replace(ground, grey=grey, count=count, first_min=first, ripe=ground.ripe & ~where, colour=colour)
 
     def doubted(self, where: Mask, at_ns: int) -> Ground:
-        """Return it with the pixels `where` unripe: somebody may have been learnt there. They ripen from now on."""
+        """Return it with the pixels `where` in doubt: somebody may have been learnt there.
+
+        For as long as a pixel takes to ripen they neither vouch nor fill. They stay ripe: what differs from them is
+        unexplained as before, and a ground that is valid stays so.
+        """
         ground = self.rebased(at_ns)
-        first = np.where(where, ground.minutes(at_ns), ground.first_min).astype(np.uint16)
-        return replace(ground, first_min=first, ripe=ground.ripe & ~where)
+        since = np.where(where, np.maximum(ground.minutes(at_ns), 1), ground.doubt_min).astype(np.uint16)
+        return replace(ground, doubt_min=since)
 
     def tallied(self, count: NDArray[np.uint8], found: NDArray[np.uint8]) -> Ground:
         """Return it with new tallies, both halved where one of them is full: what counts is how they compare."""
@@ -161,13 +218,25 @@ class Ground:
         if over <= 0:
             return self
         first = np.maximum(self.first_min.astype(np.int64) - over, 0).astype(np.uint16)
-        return replace(self, began_ns=self.began_ns + over * NS_PER_MIN, first_min=first)
+        strange, doubt = (
+            np.where(since, np.maximum(since.astype(np.int64) - over, 1), 0).astype(np.uint16)
+            for since in (self.strange_min, self.doubt_min)
+        )
+        began_ns = self.began_ns + over * NS_PER_MIN
+        return replace(self, began_ns=began_ns, first_min=first, strange_min=strange, doubt_min=doubt)
 
 
 def colour_hw(frame_hw: tuple[int, int]) -> tuple[int, int]:
     """Return height and width of the picture to fill from: the frame's own, or less where it is very large."""
     scale = min(1.0, (MOST_PX / (frame_hw[0] * frame_hw[1])) ** 0.5)
     return max(1, round(frame_hw[0] * scale)), max(1, round(frame_hw[1] * scale))
+
+
+def small_tints(bgr: NDArray[np.uint8], small_hw: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return both colour differences [h, w, 2] (ITU-R BT.601) of `bgr` on its small copy, smoothed against noise."""
+    small = cv2.resize(bgr, (small_hw[1], small_hw[0]), interpolation=cv2.INTER_AREA)
+    tints = cv2.cvtColor(small, cv2.COLOR_BGR2YCrCb)[..., 1:]
+    return cv2.GaussianBlur(np.ascontiguousarray(tints), (3, 3), 0).astype(np.uint8, copy=False)
 
 
 def _coloured(colour: NDArray[np.uint8], bgr: NDArray[np.uint8], agrees: Mask, fresh: Mask) -> NDArray[np.uint8]:

@@ -91,6 +91,11 @@ class Scene:
         ground = self.ground
         return ground is not None and ground.is_valid
 
+    @property
+    def unexplained(self) -> Mask | None:
+        """What stands unexplained in the small copy of the last picture [h, w]; None before the first one."""
+        return None if self.still is None else of_cells(self.still.unexplained, self.still.luma.shape)
+
     def with_kept(self, grounds: Mapping[Light, Ground], view: View) -> Scene:
         """Return it as `view` finds it, with grounds that were kept from before: the newest light is the view's."""
         light = light_of(view.bgr, view.luma)
@@ -130,7 +135,7 @@ class Scene:
         """Return what of `view` is unexplained, before it is searched."""
         scene = self.after_gap(view.at_ns).fitting(view)
         ground, still = scene.grounds[scene.lit], scene.stood
-        before, vouched = ground.compared(view.luma)
+        before, vouched = ground.compared(view.bgr, view.luma)
         known_px = int(ground.known.sum())
         if known_px and before.sum() > CUT_SHARE * known_px:
             scene = replace(scene, cut=Cut(scene.cut.since_ns or view.at_ns, scene.cut.pictures + 1))

@@ -41,7 +41,8 @@ class Still:
 
     `luma` is the picture before, `looked_ns` when a cell was last looked into in vain; `carried` are cells that were
     unexplained when the ground was lost, and cannot be compared any more; `arrived` are cells into which somebody came
-    whom no ground can be compared with, and `arrived_luma` what these showed when they were last found there.
+    whom no ground can be compared with, and `arrived_luma` what these showed when they were last found there;
+    `before_luma` is what these showed in the picture before anybody had come into them.
     """
 
     unexplained: Mask
@@ -51,6 +52,7 @@ class Still:
     carried: Mask
     arrived: Mask
     arrived_luma: Luma
+    before_luma: Luma
     luma: Luma
 
     @classmethod
@@ -58,7 +60,7 @@ class Still:
         """Return one with nothing unexplained."""
         none = in_cells(np.zeros(luma.shape, np.bool_))
         calm_ns, looked_ns = np.full(none.shape, at_ns, np.int64), np.zeros(none.shape, np.int64)
-        return cls(none, calm_ns, looked_ns, none, none, none, luma, luma)
+        return cls(none, calm_ns, looked_ns, none, none, none, luma, luma, luma)
 
     def with_foreground(self, before_ground: Mask, known: Mask, *, is_valid: bool) -> Still:
         """Return it after a picture in which the pixels `before_ground` differ from the ground where it is `known`.
@@ -83,6 +85,8 @@ class Still:
         changed = in_cells(differences(luma, self.luma))
         gone = self._gone(luma, people)
         came = people & unknown & (changed | self.arrived)
+        fresh = came & ~self.arrived
+        before = of_cells(fresh, luma.shape)
         return replace(
             self,
             calm_ns=np.where(changed | people, at_ns, self.calm_ns),
@@ -92,15 +96,23 @@ class Still:
             arrived_luma=np.where(of_cells(came, luma.shape), luma, self.arrived_luma)
             if came.any()
             else self.arrived_luma,
+            before_luma=np.where(before, self.luma, self.before_luma) if fresh.any() else self.before_luma,
             luma=luma,
         )
 
     def _gone(self, luma: Luma, people: Mask) -> Mask:
-        """Return the cells into which somebody came who is not there any more, as far as these look otherwise."""
+        """Return the cells into which somebody came who is not there any more, as far as these tell.
+
+        They look otherwise than with them, and as they did before them: who only turns round, or whose face a screen
+        lights up, looks otherwise too. Before whom nobody knows the place, as who was there from the first picture on,
+        leaves what is unexplained until it is looked into.
+        """
         if not self.arrived.any():
             return self.arrived
-        left = mostly_in_cells(differences(luma, self.arrived_luma)) & self.arrived & ~people
-        return self.arrived & widened(left, 1) & ~people  # their edge lies in a part of a cell
+        is_strange = mostly_in_cells(differences(luma, self.before_luma))
+        free = self.arrived & ~people & ~is_strange
+        left = mostly_in_cells(differences(luma, self.arrived_luma)) & free
+        return widened(left, 1) & free  # their edge lies in a part of a cell
 
     def due(self, at_ns: int) -> list[Patch]:
         """Return the patches that may be looked into now: calm for EXPLAINED_S, the longest calm first."""

@@ -130,6 +130,24 @@ class Recent:
         kept = self._held(sample.at_ns, policy)
         return Recent((*kept, sample), sample.turns or self.turns)
 
+    def repeated(self, at_ns: int) -> Recent:
+        """Return it for the last picture shown again at `at_ns`: all that was masked in it is still held."""
+        return self.moved(at_ns - self.samples[-1].at_ns) if self.samples else self
+
+    def with_again(self, sample: Sample, policy: Policy) -> Recent:
+        """Return it with what a search found in the last picture, which came again: beside what was masked in it."""
+        if not self.samples or self.samples[-1].frame_hw != sample.frame_hw:
+            return self.with_sample(sample, policy)
+        last = self.samples[-1]
+        people = [one.people for one in (last, sample) if one.people is not None]
+        both = replace(
+            sample,
+            grid=last.grid | sample.grid,
+            people=np.logical_or.reduce(people) if people else None,
+            turns=sample.turns or last.turns,
+        )
+        return Recent((*self.samples[:-1], both), sample.turns or self.turns)
+
     def lumas(self, at_ns: int, frame_hw: tuple[int, int], policy: Policy) -> list[Luma]:
         """Return the grey copies that a picture of `at_ns` is compared with: live, of the same size, a few of them."""
         reach_ns = int(policy.live_gap_s * NS_PER_S)

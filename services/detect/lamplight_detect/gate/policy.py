@@ -85,7 +85,6 @@ class Policy:
     full_every: int = 16
     window_margin_px: int = 8
     windows_most_share: float = 0.5
-    surprise_share: float = 0.95
     dark_percentile: float = 95.0
     dark_below: float = 90.0
     light_to: float = 140.0
