@@ -188,7 +188,7 @@ def test_a_killed_service_comes_back_and_nothing_is_told_twice(system: Any) -> N
     until(lambda: re.search(r"alert +waiting +.*status -9; starts again", system.said), "word of the death", 20)
     until(lambda: re.search(r"alert +ready +.*1 restart", system.said), "the restart", 60)
     assert system.child("lamplight_alert").pid != victim.pid
-    until(lambda: len(opened(told(system))) >= before + 3, "three more alerts", 60)
+    until(lambda: len(opened(told(system))) >= before + 3, "three more alerts", 120)
     events = told(system)
     assert len({event["id"] for event in events}) == len(events)
     by_alert = defaultdict(list)

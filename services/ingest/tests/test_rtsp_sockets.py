@@ -216,7 +216,7 @@ async def test_a_server_may_send_us_on_before_and_amid_the_stream(reader: RtspRe
 @in_loop
 async def test_who_babbles_without_a_keyframe_is_left(reader: RtspReader, monkeypatch: pytest.MonkeyPatch) -> None:
     """As one that fell silent, and the reason says what came; keyframes that are rare are waited for."""
-    monkeypatch.setattr(rtsp_sockets, "BABBLE_S", 0.4)
+    monkeypatch.setattr(rtsp_sockets, "BABBLE_S", 1.0)
 
     def babbles(viewer: Viewer) -> None:
         viewer.greet()
