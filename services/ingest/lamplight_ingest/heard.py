@@ -6,6 +6,8 @@ header, a description. What it says is therefore told by names out of our own li
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterable
 from http import HTTPStatus
 
@@ -60,8 +62,18 @@ def fault(error: Exception) -> str:
     """
     is_ours = isinstance(error, OSError) or any(each.__name__ in _OWN for each in type(error).__mro__)
     cure = "; is the address right, and the camera switched on?" if is_ours else "; look at what the server sends"
-    said = " ".join(f"{type(error).__name__} {error if is_ours else ''}".split())
+    said = " ".join(f"{type(error).__name__} {_own_words(error) if is_ours else ''}".split())
     return said + cure
+
+
+def _own_words(error: Exception) -> str:
+    """Return what an error of the machine's own says, without the address, which a redirect may have named."""
+    cause = getattr(error, "os_error", error)
+    if isinstance(cause, socket.gaierror):
+        return str(cause.strerror or "")
+    if isinstance(cause, OSError) and cause.errno:
+        return os.strerror(cause.errno)
+    return "" if type(error).__module__.startswith("aiohttp") else str(error)
 
 
 def kinds(told: Iterable[str]) -> str:

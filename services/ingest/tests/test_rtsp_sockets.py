@@ -230,6 +230,37 @@ async def test_who_babbles_without_a_keyframe_is_left(reader: RtspReader, monkey
     assert len(got.pictures) == 1
 
 
+class Faulty(Got):
+    """What takes pictures, and fails."""
+
+    def took(self, picture: Picture) -> None:
+        """Fail over the first one."""
+        super().took(picture)
+        message = "a fault of our own"
+        raise LookupError(message)
+
+
+@in_loop
+async def test_what_fails_over_one_cameras_picture_costs_that_camera_alone(reader: RtspReader) -> None:
+    """Its watching ends with the fault, its connection closes, and the others on the same reader are read on."""
+    faulty, good = Faulty(), Got(20)
+
+    def streams(viewer: Viewer) -> None:
+        viewer.greet()
+        for index in range(100):
+            viewer.say(packets([KEY], index, 9000 * index))
+            time.sleep(0.01)  # a camera of 100 pictures a second
+
+    with server(streams) as one, server(streams) as other:
+        going = asyncio.ensure_future(watched(source(other, reader), good))
+        await until(lambda: len(good.pictures) > 2)
+        with pytest.raises(LookupError):
+            await watched(source(one, reader), faulty)
+        await going
+    assert len(faulty.pictures) == 1
+    assert len(good.pictures) >= 20
+
+
 def _asks_who_and_hangs_up(viewer: Viewer) -> None:
     viewer.say(answer(viewer.hear()))
     cseq = viewer.hear()

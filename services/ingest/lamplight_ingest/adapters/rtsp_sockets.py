@@ -78,7 +78,7 @@ class RtspReader:
         self._buffer: ReadBuffer | None = None
 
     def add(self, link: Link, tell: Callable[[list[Event]], None]) -> None:
-        """Read `link` from now on; `tell` gets its events and must not block."""
+        """Read `link` from now on; `tell` gets its events, must not block, and keeps its own faults to itself."""
         now_s = self._clock.monotonic_s()
         reading = self._readings[id(link)] = _Reading(link, tell, now_s)
         heapq.heappush(self._due, (now_s, next(self._count), reading))
@@ -101,11 +101,13 @@ class RtspReader:
         self._is_planned = False
         buffer = self._buffer = self._buffer or ReadBuffer(FRESH_BYTES + self._limits.item_bytes)
         began_s = now_s = self._clock.monotonic_s()
-        while self._due and self._due[0][0] <= now_s and now_s - began_s < TURN_S:
-            self._turn(heapq.heappop(self._due)[2], buffer, now_s)
-            now_s = self._clock.monotonic_s()
-        is_behind = bool(self._due) and self._due[0][0] <= now_s
-        self._plan(0.0 if is_behind else TICK_S)
+        try:
+            while self._due and self._due[0][0] <= now_s and now_s - began_s < TURN_S:
+                self._turn(heapq.heappop(self._due)[2], buffer, now_s)
+                now_s = self._clock.monotonic_s()
+        finally:  # whatever happens, the others are read on
+            is_behind = bool(self._due) and self._due[0][0] <= now_s
+            self._plan(0.0 if is_behind else TICK_S)
 
     def _turn(self, reading: _Reading, buffer: ReadBuffer, now_s: float) -> None:
         if reading.gone:
@@ -193,13 +195,11 @@ class RtspSocketSource:
         over: asyncio.Future[Failed | Moved] = asyncio.get_running_loop().create_future()
 
         def tell(events: list[Event]) -> None:
-            now_ns = self._dialer.clock.now_ns()
-            for event in events:
-                if isinstance(event, AccessUnit):
-                    self._heard()
-                    to.took(_picture(event, now_ns))
-                elif isinstance(event, Failed | Moved) and not over.done():
-                    over.set_result(event)
+            try:
+                self._tell(events, to, over)
+            except Exception as error:  # noqa: BLE001 - what becomes of its pictures costs this camera alone
+                if not over.done():
+                    over.set_exception(error)
 
         self._link = link
         self._heard_s = self._dialer.clock.monotonic_s()
@@ -210,6 +210,17 @@ class RtspSocketSource:
             return await self._ended(over)
         finally:
             self._reader.remove(link)
+
+    def _tell(self, events: list[Event], to: Listener, over: asyncio.Future[Failed | Moved]) -> None:
+        now_ns = self._dialer.clock.now_ns()
+        for event in events:
+            if over.done():
+                return
+            if isinstance(event, AccessUnit):
+                self._heard()
+                to.took(_picture(event, now_ns))
+            elif isinstance(event, Failed | Moved):
+                over.set_result(event)
 
     def _heard(self) -> None:
         """A picture has come."""

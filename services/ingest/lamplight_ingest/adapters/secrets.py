@@ -20,7 +20,7 @@ _MAX_BYTES = 4096
 class Credentials:
     """A user and a password; shown nowhere."""
 
-    user: str
+    user: str = field(repr=False)
     password: str = field(repr=False)
 
     @property
