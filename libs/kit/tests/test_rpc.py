@@ -42,6 +42,9 @@ PROBLEM = Problem("cameras[0].id", "A b", "[a-z0-9]", "rename it")
 class Cameras(camera_pb2_grpc.CameraServiceServicer):
     """Answers with the caller's name; refuses every apply."""
 
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+
     async def ListCameras(self, request: object, context: object) -> camera_pb2.ListCamerasResponse:
         camera = camera_pb2.Camera(id=current_caller().name)
         return camera_pb2.ListCamerasResponse(entries=[camera_pb2.ListCamerasResponse.Entry(camera=camera)])
@@ -51,7 +54,7 @@ class Cameras(camera_pb2_grpc.CameraServiceServicer):
         request: camera_pb2.ApplyCamerasRequest,
         context: grpc.aio.ServicerContext[camera_pb2.ApplyCamerasRequest, camera_pb2.ApplyCamerasResponse],
     ) -> camera_pb2.ApplyCamerasResponse:
-        return await refuse_input(context, BadInput((PROBLEM,)))
+        return await refuse_input(context, BadInput(self.problems))
 
 
 class Frames(frame_pb2_grpc.FrameServiceServicer):
@@ -74,14 +77,18 @@ class Kept:
         self.kept += records
 
 
-def with_server(use: Callable[[int], Awaitable[None]], on_refused: Refused | None = None) -> None:
+def with_server(
+    use: Callable[[int], Awaitable[None]],
+    on_refused: Refused | None = None,
+    problems: tuple[Problem, ...] = (PROBLEM,),
+) -> None:
     """Run `use` with the port of a server that knows two callers."""
 
     async def main() -> None:
         server = RpcServer(
             "127.0.0.1:0",
             [
-                lambda s: camera_pb2_grpc.add_CameraServiceServicer_to_server(Cameras(), s),
+                lambda s: camera_pb2_grpc.add_CameraServiceServicer_to_server(Cameras(problems), s),
                 lambda s: frame_pb2_grpc.add_FrameServiceServicer_to_server(Frames(), s),
             ],
             TOKENS,
@@ -223,18 +230,45 @@ def test_a_part_that_follows_is_given_the_readiness_of_all() -> None:
     assert given == [{"a": "a waits", "b": "b waits"}]
 
 
-def test_problems_arrive_whole() -> None:
-    """A refused input arrives with every problem, over the blocking channel of the command line."""
+def refused_for(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    """Return what arrives of `problems` over the blocking channel of the command line."""
+    arrived: list[Problem] = []
 
     async def use(port: int) -> None:
-        def call() -> tuple[Problem, ...]:
+        def call() -> None:
             with blocking_channel(f"127.0.0.1:{port}", "a") as opened, pytest.raises(grpc.RpcError) as error:
                 camera_pb2_grpc.CameraServiceStub(opened).ApplyCameras(camera_pb2.ApplyCamerasRequest())
-            return problems_of(error.value)
+            assert isinstance(error.value, grpc.Call)
+            assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT, error.value.details()
+            arrived.extend(problems_of(error.value))
 
-        assert await asyncio.to_thread(call) == (PROBLEM,)
+        await asyncio.to_thread(call)
 
-    with_server(use)
+    with_server(use, problems=problems)
+    return tuple(arrived)
+
+
+def test_problems_arrive_whole() -> None:
+    """A refused input arrives with every problem."""
+    assert refused_for((PROBLEM,)) == (PROBLEM,)
+
+
+@pytest.mark.parametrize("value", ["a short one", "\u6c34" * 60, "%\n\x00" * 20, "\U0001f4a7" * 60])
+def test_of_many_problems_as_many_arrive_as_a_call_can_bear(value: str) -> None:
+    """Each of them whole, in their order, and at last how many more there are."""
+    many = tuple(Problem(f"cameras[{number}].source", value, "an address", "mend it") for number in range(5_000))
+    *told, last = refused_for(many)
+    assert len(told) >= 5
+    assert tuple(told) == many[: len(told)]
+    assert f"and {5_000 - len(told):,} more" in last.value
+
+
+@pytest.mark.parametrize("value", ["x" * 100_000, "\x00" * 100_000, "\U0001f4a7" * 100_000])
+def test_a_problem_that_is_too_long_arrives_cut(value: str) -> None:
+    """Where one value alone is more than a call can bear."""
+    first, second, *more = refused_for((Problem(value, value, value, value, value, 7), PROBLEM))
+    assert value.startswith(first.value.removesuffix("…"))
+    assert (first.line, second, more) == (7, PROBLEM, [])
 
 
 @pytest.mark.parametrize(

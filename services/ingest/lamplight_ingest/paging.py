@@ -17,7 +17,7 @@ _MARK = b"v1:"
 def size_of(told: int) -> int:
     """Return how many a page may hold; ValueError below 0."""
     if told < 0:
-        message = "0 or more expected"
+        message = "0 or more"
         raise ValueError(message)
     return min(told or USUAL, MOST)
 
@@ -35,7 +35,7 @@ def after(token: str) -> str:
     except (binascii.Error, UnicodeError):
         found = ""
     if not found.startswith(_MARK.decode()):
-        message = "empty, or the next_page_token of an answer expected"
+        message = "empty, or the next_page_token of an answer"
         raise ValueError(message)
     return found.removeprefix(_MARK.decode())
 

@@ -42,8 +42,12 @@ class City:
     def page(self, **asked: Any) -> camera_pb2.ListCamerasResponse:
         """Ask for one page."""
         context = mock.Mock()
-        context.abort = mock.AsyncMock(side_effect=LookupError)
+        context.abort = mock.AsyncMock(side_effect=lambda _, text, *__: self._refuse(text))
         return asyncio.run(self.api.ListCameras(camera_pb2.ListCamerasRequest(**asked), context))
+
+    @staticmethod
+    def _refuse(text: str) -> None:
+        raise LookupError(text)
 
 
 def ids(answer: camera_pb2.ListCamerasResponse) -> list[str]:
@@ -110,8 +114,8 @@ def test_some_cameras_by_id() -> None:
 
 @pytest.mark.parametrize("asked", [{"page_size": -1}, {"page_token": "nonsense"}, {"ids": ["a"] * 1001}])
 def test_what_makes_no_sense_is_refused(asked: dict[str, Any]) -> None:
-    """Before anything is listed."""
-    with pytest.raises(LookupError):
+    """Before anything is listed, in words that read as a sentence."""
+    with pytest.raises(LookupError, match=r"(?<!expected) expected;"):
         City({}).page(**asked)
 
 
