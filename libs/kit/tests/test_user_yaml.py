@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lamplight_kit import user_yaml
 from lamplight_kit.errors import BadInput, SettingsError
 from lamplight_kit.onnx.yaml_reader import Reader
@@ -16,6 +20,11 @@ from ruamel.yaml.error import YAMLError
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{chr(98 + level)}: &{chr(98 + level)} [{','.join(['*' + chr(97 + level)] * 9)}]\n" for level in range(9)
 )
+MERGES = "a0: &a0 {k: 1}\n" + "".join(
+    f"a{level}: &a{level} {{<<: [{','.join([f'*a{level - 1}'] * 9)}]}}\n" for level in range(1, 8)
+)
+CLOSED = "a: " + "[[]," * 1_500 + "]" * 1_500
+CHAIN = "".join(f"a{n}: &a{n} {'[' * 30}{f'*a{n - 1}' if n else ''}{']' * 30}\n" for n in range(40))
 DEEP = ("a: " + "[" * 3_000, "[" * 100_000, "a: " + "[" * 100 + "]" * 100, "- " * 3_000 + "a", "{a: " * 500)
 
 
@@ -34,6 +43,51 @@ def test_what_holds_itself_is_refused(text: str) -> None:
         user_yaml.load(text, "safe")
 
 
+@pytest.mark.parametrize("text", [MERGES, CLOSED, CHAIN], ids=["merges", "closed", "chain"])
+@pytest.mark.parametrize("kind", ["rt", "safe"])
+def test_bounds_come_before_the_cost(text: str, kind: str) -> None:
+    """Less than two seconds of this process, where the values themselves would take five to twelve."""
+    began_s = time.process_time()
+    with pytest.raises(user_yaml.UnboundedError, match=r"(?s)copy more than|nested more than.* line \d"):
+        user_yaml.load(text, kind)  # type: ignore[arg-type] # both kinds there are
+    assert time.process_time() - began_s < 2
+
+
+def test_defaults_that_5000_cameras_share_are_within_bounds() -> None:
+    """Twenty fields each, here for a tenth of them and ten times as many fields."""
+    fields = ", ".join(f"f{number}: 1" for number in range(200))
+    text = f"d: &d {{{fields}}}\ncameras:\n" + "".join(f"- {{<<: *d, id: c{n}}}\n" for n in range(500))
+    assert len(user_yaml.load(text, "safe")["cameras"][-1]) == 201
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["2024-02-30", "2024-01-01 25:61:61", "!!int abc", "!!float abc", "!!bool maybe", '"\\U00110000"', "9" * 5_000,
+     "0x" + "f" * 5_000, "!!int [1]", "!!timestamp x", "0x" + "f" * 260],
+)  # fmt: skip
+def test_a_value_that_cannot_be_made_is_a_mistake_in_the_file(tmp_path: Path, value: str) -> None:
+    """With its line, and without the value where the file may hold secrets."""
+    path = tmp_path / "given.yaml"
+    path.write_text(f"# given\n- name: {value}\n")
+    with pytest.raises(SettingsError, match=r"(?s)line 2.*mend"):
+        Tokens.read(path)
+    path.write_text(f"# given\nnamespace: {value}\n")
+    with pytest.raises(SettingsError, match=r"(?s)line 2.*mend") as settings:
+        ServiceSettings.load(path)
+    assert "fff" not in str(settings.value)
+    with pytest.raises(BadInput) as manifest:
+        Reader.of(path)
+    assert [problem.line for problem in manifest.value.problems] == [2]
+
+
+@given(st.text(st.sampled_from("a1.:-_!?&*<>{}[],'\"\\\n #%0xebUu~|"), max_size=60))
+def test_no_text_makes_the_reader_raise_anything_else(text: str) -> None:
+    """What is no YAML is told so."""
+    for kind in ("rt", "safe"):
+        with suppress(YAMLError):
+            user_yaml.load(text, kind)  # type: ignore[arg-type] # both kinds there are
+
+
 def test_aliases_are_of_use_and_stay() -> None:
     """A zone that two cameras share."""
     found = user_yaml.load("zone: &z [[0, 0], [1, 0], [1, 1]]\none: {polygon: *z}\ntwo: {<<: {a: 1}, polygon: *z}\n")
@@ -45,6 +99,13 @@ def test_json_without_bounds_is_refused(text: str) -> None:
     """As any text that is no JSON."""
     with pytest.raises(ValueError, match=r"nested more than|Expecting"):
         user_yaml.load_json(text)
+
+
+@pytest.mark.parametrize("digits", [1_000, 5_000])
+def test_json_with_a_number_too_large_is_refused(digits: int) -> None:
+    """Whether the reader itself would take it or not."""
+    with pytest.raises(ValueError, match="number of"):
+        user_yaml.load_json(f'{{"a": {"9" * digits}}}')
 
 
 @pytest.mark.parametrize("text", [BOMB, *DEEP[:2]], ids=range(3))

@@ -161,6 +161,39 @@ def test_half_characters_are_no_text(tmp_path: Path) -> None:
     assert problem.path == "cameras[0].name"
 
 
+@pytest.mark.parametrize(
+    ("value", "told", "expected"),
+    [
+        ("2024-02-30", "2024-02-30", "a date"),
+        ("2024-01-01 25:61:61", "2024-01-01 25:61:61", "a date"),
+        ("!!int abc", "abc", "a whole number"),
+        ("!!float abc", "abc", "a number"),
+        ("!!bool maybe", "maybe", "true or false"),
+        ('"\\U00110000"', "00110000", "a character"),
+        ("9" * 5_000, "9" * 60 + "…", "a whole number"),
+        ("0x" + "f" * 5_000, "0x" + "f" * 58 + "…", "a whole number"),
+        ("0x" + "f" * 260, "0x" + "f" * 58 + "…", "a whole number"),
+    ],
+)
+def test_what_yaml_takes_for_a_number_or_date_and_is_none(tmp_path: Path, value: str, told: str, expected: str) -> None:
+    """Is told with its line and what to do; so are a rule's."""
+    for name in ("cameras.yaml", "rules.yaml"):
+        kind = name.removesuffix(".yaml")
+        (problem,) = problems_of(write(tmp_path, name, f"version: 1\n{kind}:\n- id: a\n  name: {value}\n"))
+        assert (problem.line, problem.value) == (4, told)
+        assert problem.expected.startswith(expected)
+        assert "mend it" in problem.cure
+
+
+def test_a_whole_number_that_is_no_float_is_out_of_range(tmp_path: Path) -> None:
+    """As any other: no comparison of it fails."""
+    large = "9" * 300
+    camera = f"{{id: a, source: x, retention_days: {large}, place: {{lon: {large}, lat: 1}}}}"
+    text = f"version: 1\ncameras:\n- {camera}\n"
+    paths = [problem.path for problem in problems_of(write(tmp_path, "cameras.yaml", text))]
+    assert sorted(paths) == ["cameras[0].place.lon", "cameras[0].retention_days"]
+
+
 def test_a_password_in_broken_yaml_is_not_told(tmp_path: Path) -> None:
     """A field written twice is told with neither of its values."""
     text = "version: 1\ncameras:\n- id: a\n  source: rtsp://u:hush@h/1\n  source: rtsp://u:hush@h/2\n"

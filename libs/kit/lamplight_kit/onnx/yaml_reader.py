@@ -32,6 +32,9 @@ class Reader:
         """Read the top mapping of `file`; raises BadInput where it is no YAML mapping, OSError where it is not read."""
         try:
             node = user_yaml.load(file.read_bytes())
+        except user_yaml.BadValueError as error:
+            line = error.problem_mark.line + 1
+            raise BadInput((Problem("", error.value, error.expected, error.cure, str(file), line),)) from error
         except MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 0
             raise BadInput((Problem("", str(error.problem), "YAML", "mend the syntax", str(file), line),)) from error

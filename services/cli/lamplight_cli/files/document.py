@@ -51,6 +51,9 @@ class Document:
             raise BadInput(
                 (Problem("", f"byte {error.start}", "UTF-8 text", "save the file as UTF-8", name, 1),)
             ) from error
+        except user_yaml.BadValueError as error:
+            told, line = scrub(error.value, whole=True), error.problem_mark.line + 1
+            raise BadInput((Problem("", told, error.expected, error.cure, name, line),)) from error
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line = mark.line + 1 if mark is not None else 1
