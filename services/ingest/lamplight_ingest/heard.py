@@ -7,7 +7,6 @@ header, a description. What it says is therefore told by names out of our own li
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterable
 from http import HTTPStatus
 
@@ -69,10 +68,8 @@ def fault(error: Exception) -> str:
 def _own_words(error: Exception) -> str:
     """Return what an error of the machine's own says, without the address, which a redirect may have named."""
     cause = getattr(error, "os_error", error)
-    if isinstance(cause, socket.gaierror):
-        return str(cause.strerror or "")
     if isinstance(cause, OSError) and cause.errno:
-        return os.strerror(cause.errno)
+        return os.strerror(cause.errno) if cause.errno > 0 else str(cause.strerror or "")  # below 0: the resolver's
     return "" if type(error).__module__.startswith("aiohttp") else str(error)
 
 

@@ -16,6 +16,7 @@ _BYTES = "[\udc80-\udcff]+"  # bytes that were no UTF-8, as Python keeps them
 _RECODED = "[\x80-\xff]{2,}"  # UTF-8 that was read as Latin-1
 _ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,31});"
 _BACKSLASH = r"\\(?:u[0-9a-fA-F]{4}|U000[0-9a-fA-F]{5}|x[0-9a-fA-F]{2}|[0-3][0-7]{2}|.)"
+_CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v", "a": "\a"}
 _ESCAPE = re.compile(f"{_PERCENT}|{_BYTES}|{_RECODED}|{_ENTITY}|{_BACKSLASH}", re.DOTALL)
 
 Letters = list[tuple[str, int, int]]
@@ -55,7 +56,7 @@ def _unescaped(escape: str) -> str:
     if escape[0] != "\\":
         return _text(escape.encode("latin-1" if escape[0] <= "\xff" else "utf-8", "surrogateescape"))
     if len(escape) == 2:
-        return escape[1]
+        return _CONTROLS.get(escape[1], escape[1])
     is_hexadecimal = escape[1] in "uUx"
     return chr(int(escape[2 if is_hexadecimal else 1 :], 16 if is_hexadecimal else 8))
 

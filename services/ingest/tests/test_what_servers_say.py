@@ -42,7 +42,7 @@ from rtsp_wire import Fed, answer, description
 OPEN = Doors(allow_loopback=True)
 PLAN = Plan(wants_all=True, min_gap_s=0.2, max_gap_s=30)
 SECRET = "p@:w%/ä"
-HARD = ("grün:p@ss/wörd", SECRET, "100%abüxy", 'quo"te\\d', "stra\u00dfe<&>9", "a b c d", "correct horse")
+HARD = ("grün:p@ss/wörd", SECRET, "00000\r0", "100%abüxy", 'quo"te\\d', "stra\u00dfe<&>9", "a b c d", "correct horse")
 LETTERS = bytes(code for code in (*range(0x21, 0x7F), *range(0xA1, 0x100)) if code not in b"/:;=$")
 WORDS = st.lists(st.sampled_from(LETTERS), max_size=40).map(lambda codes: b"q" + bytes(codes))
 

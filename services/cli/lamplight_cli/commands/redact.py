@@ -45,9 +45,9 @@ def command(paths: tuple[Path, ...], out: Path | None, data: Path, *, boxes: boo
     if out is None:
         message = "nothing found, a folder expected"
         raise click.BadOptionUsage("out", f"--out: {message}; name one, or --verify")
+    signal.signal(signal.SIGTERM, _broken_off)
     jobs = jobs_of(paths, out, lambda path: warn(f"{path}: no picture or video, passed over"))
     ensure_models()
-    signal.signal(signal.SIGTERM, _broken_off)
     failed = False
     with _progress(len(jobs), is_shown=sys.stderr.isatty()) as progress:
         for line in redact(jobs, data.absolute(), with_boxes=boxes, progress=progress):
