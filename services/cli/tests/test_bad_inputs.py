@@ -46,7 +46,7 @@ def test_a_file_without_bounds_is_told_so(tmp_path: Path, text: str) -> None:
     path = tmp_path / "given.yaml"
     path.write_text(text)
     for read in (read_cameras, read_rules, read_destinations):
-        with pytest.raises(BadInput, match="mend the file"):
+        with pytest.raises(BadInput, match="mend the line"):
             read(path)
 
 
