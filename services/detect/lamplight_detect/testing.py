@@ -96,6 +96,10 @@ class Room:
     detector: Detector
     keys: KeyRing
 
+    def looks_with(self, finder: SaidFinder) -> None:
+        """Let `finder` be its model of things from now on."""
+        self.things = self.gate.things = finder
+
 
 def room_of(things: Manifest, faces: Manifest, key: SigningKey, policy: Policy = UPRIGHT_ALONE) -> Room:
     """Return detect on finders of these manifests that see nothing yet; it looks upright alone, unless told."""

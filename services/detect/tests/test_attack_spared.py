@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -10,8 +10,7 @@ import pytest
 from lamplight.camera.v1 import camera_pb2
 from lamplight_detect.background import Ground
 from lamplight_detect.change import small_luma
-from lamplight_detect.detections import Detections
-from lamplight_detect.testing import Room, detections
+from lamplight_detect.testing import Room
 from numpy.typing import NDArray
 from test_background import (
     BOX,
@@ -32,6 +31,7 @@ from test_background import (
     with_block,
 )
 from test_background import watcher as watcher  # noqa: PLC0414 - a fixture
+from test_spared import Tiled
 
 SMALL = (60, 40, 72, 70)
 SELDOM = camera_pb2.Camera(
@@ -39,28 +39,21 @@ SELDOM = camera_pb2.Camera(
 )
 
 
-@dataclass
-class Close(Watcher):
-    """Finds in tiles alone whoever wears even numbers: who is too small for the whole picture."""
+class Close(Tiled):
+    """Finds in tiles alone whoever wears even numbers."""
 
-    def find(self, picture: NDArray[np.uint8], at_least: float) -> Detections:
-        """Say it."""
-        if picture.shape[:2] in {HW, (416, 416)}:
-            return super().find(picture, at_least)
-        self.calls.append(picture.shape)
-        rows, columns = np.nonzero(worn(picture))
-        if not len(rows):
-            return Detections.none()
-        box = float(columns.min()) - 2, float(rows.min()) - 2, float(columns.max()) + 3, float(rows.max()) + 3
-        return detections(self.manifest, [("person", box, 0.5)]).at_least(at_least)
+    margin_px: ClassVar[float] = 2.0
+
+    def is_there(self, picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Return which pixels are somebody's."""
+        return worn(picture)
 
 
 @pytest.fixture
 def close(room: Room) -> Close:
     """A room whose tiles find whom the whole picture misses."""
     finder = Close(room.things.manifest, HW)
-    room.things = finder
-    room.gate.things = finder
+    room.looks_with(finder)
     return finder
 
 

@@ -96,8 +96,7 @@ class Watcher(SaidFinder):
 def watcher(room: Room) -> Watcher:
     """A room that looks closer at what stands unexplained."""
     finder = Watcher(room.things.manifest, HW)
-    room.things = finder
-    room.gate.things = finder
+    room.looks_with(finder)
     return finder
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -137,17 +139,25 @@ def test_a_surprise_is_somebody_where_nothing_has_come() -> None:
 
 
 class Tiled(Watcher):
-    """Finds somebody in tiles alone, at the same place of the picture's own pixels: who is too small for the whole."""
+    """Finds in tiles alone whoever `is_there`: who is too small for the whole picture."""
+
+    margin_px: ClassVar[float] = 0.0
+
+    def is_there(self, picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Return which pixels are somebody's: what is red."""
+        found: NDArray[np.bool_] = (picture[..., 2] > 200) & (picture[..., 0] < 90)
+        return found
 
     def find(self, picture: NDArray[np.uint8], at_least: float) -> Detections:
-        """Say it of any tile that shows red."""
+        """Say it."""
         if picture.shape[:2] in {HW, (416, 416)}:
             return super().find(picture, at_least)
         self.calls.append(picture.shape)
-        rows, columns = np.nonzero((picture[..., 2] > 200) & (picture[..., 0] < 90))
+        rows, columns = np.nonzero(self.is_there(picture))
         if not len(rows):
             return Detections.none()
-        box = float(columns.min()), float(rows.min()), float(columns.max()) + 1, float(rows.max()) + 1
+        low, high = -self.margin_px, 1 + self.margin_px
+        box = columns.min() + low, rows.min() + low, columns.max() + high, rows.max() + high
         return detections(self.manifest, [("person", box, 0.5)]).at_least(at_least)
 
 
@@ -155,8 +165,7 @@ class Tiled(Watcher):
 def tiled(room: Room) -> Tiled:
     """A room whose tiles find whom the whole picture misses."""
     finder = Tiled(room.things.manifest, HW)
-    room.things = finder
-    room.gate.things = finder
+    room.looks_with(finder)
     return finder
 
 
