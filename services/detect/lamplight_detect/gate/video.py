@@ -17,7 +17,8 @@ from lamplight_detect.gate.masks import leaving
 from lamplight_detect.gate.picture import GateClosed, RedactedPicture
 
 TIME_BASE = Fraction(1, 90_000)
-_OPTIONS = {"crf": "20", "preset": "veryfast"}
+_OPTIONS = {"crf": "20", "preset": "veryfast", "x264-params": "mbtree=0"}
+"""No macroblock tree: x264's reads memory that it never wrote, and what lay there would shape what leaves."""
 
 
 class RedactedVideo:
