@@ -13,6 +13,7 @@ from lamplight_kit.onnx.runtime import onnxruntime
 from lamplight_models.calibrate import measure
 from lamplight_models.convert.builder import GraphBuilder
 from lamplight_models.convert.qdq import measured, quantise, simplify
+from lamplight_models.convert.sooner import sooner
 from numpy.typing import NDArray
 
 SHAPE = (1, 3, 8, 8)
@@ -94,3 +95,48 @@ def test_the_same_ranges_give_the_same_bytes() -> None:
     simple, ranges = simplify(network()), measure(network(), pictures(3))
     first, second = (quantise(simple, ranges).SerializeToString(deterministic=True) for _ in range(2))
     assert first == second
+
+
+def entrance(kernel: int = 3) -> onnx.ModelProto:
+    """Make the first layers of a network as `sooner` changes them: a convolution, an activation, a padded pool."""
+    rng = np.random.default_rng(6)
+    build = GraphBuilder("net")
+    tensor = build.input("images", ["N", 3, 32, 48])
+    side = kernel // 2
+    pads = build.constant(np.array([0, 0, side, side, 0, 0, side, side]))
+    tensor = build.node("Pad", [tensor, pads, build.constant(np.float32(0))])
+    weight = rng.standard_normal((8, 3, kernel, kernel)).astype(np.float32)
+    sum_of = [tensor, build.constant(weight), build.constant(rng.standard_normal(8).astype(np.float32))]
+    tensor = build.node("Conv", sum_of, kernel_shape=[kernel, kernel], strides=[2, 2])
+    tensor = build.node("LeakyRelu", [tensor], alpha=0.1)
+    pads = build.constant(np.array([0, 0, 1, 1, 0, 0, 1, 1]))
+    tensor = build.node("Pad", [tensor, pads, build.constant(np.float32(-np.inf))])
+    tensor = build.node("MaxPool", [tensor], kernel_shape=[3, 3], strides=[2, 2])
+    weight = rng.standard_normal((6, 8, 1, 1)).astype(np.float32)
+    tensor = build.node("Conv", [tensor, build.constant(weight)], kernel_shape=[1, 1])
+    for part, name in zip(
+        build.split("Split", [tensor, build.constant(np.array([2, 4]))], 2, axis=1), "ab", strict=True
+    ):
+        build.output(part, name)
+    return build.finish()
+
+
+@pytest.mark.parametrize(("kernel", "changed"), [(3, 1), (5, 0)])
+def test_sooner_is_the_same_to_the_last_bit(kernel: int, changed: int) -> None:
+    """Pooling first and working in blocks change no answer, of one picture and of several."""
+    rng = np.random.default_rng(8)
+    seen = [rng.standard_normal((1, 3, 32, 48)).astype(np.float32) for _ in range(4)]
+    model = quantise(simplify(entrance(kernel)), measure(entrance(kernel), seen))
+    quick = sooner(model)
+    kinds = [node.op_type for node in quick.graph.node]
+    assert kinds.count("SpaceToDepth") == changed
+    assert kinds.index("MaxPool") < kinds.index("LeakyRelu")
+    for picture in [*seen, 9 * seen[0], np.concatenate(seen)]:
+        for was, now in zip(run(model, picture), run(quick, picture), strict=True):
+            np.testing.assert_array_equal(was, now)
+
+
+def test_what_sooner_does_not_know_is_left_alone() -> None:
+    """A network without those layers is the same one afterwards."""
+    model = quantise(simplify(network()), measure(network(), pictures(3)))
+    assert [node.name for node in sooner(model).graph.node] == [node.name for node in model.graph.node]

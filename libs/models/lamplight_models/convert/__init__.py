@@ -11,6 +11,7 @@ import onnx
 from lamplight_models.convert.centerface import centerface
 from lamplight_models.convert.efficientnet_lite import efficientnet_lite
 from lamplight_models.convert.qdq import Ranges, quantise, simplify
+from lamplight_models.convert.sooner import sooner
 from lamplight_models.convert.tfjs import convert as convert_tfjs
 from lamplight_models.convert.tfjs_graph import read_graph
 
@@ -33,7 +34,7 @@ def nanodet(topology: bytes, weights: bytes) -> onnx.ModelProto:
 
 def nanodet_int8(topology: bytes, weights: bytes) -> onnx.ModelProto:
     """Convert NanoDet and quantise it, with the ranges that `lamplight_models.calibrate` measured."""
-    return quantise(simplify(nanodet(topology, weights)), read_ranges(CALIBRATION / "nanodet.json"))
+    return sooner(quantise(simplify(nanodet(topology, weights)), read_ranges(CALIBRATION / "nanodet.json")))
 
 
 def read_ranges(path: Path) -> Ranges:

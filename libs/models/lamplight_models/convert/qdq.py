@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import helper
+
+from lamplight_models.convert.graph import Graph
 
 Ranges = Mapping[str, tuple[float, float]]
 """The least and the largest value of each tensor, over the pictures that were measured."""
@@ -27,17 +29,19 @@ WEIGHT_MAX = 63
 
 
 def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Fold paddings with zero before convolutions, and sums with a constant after them, into the convolutions."""
-    graph = _Graph(model)
+    """Fold paddings and sums with a constant into the convolutions that they stand beside, and paddings into pools."""
+    graph = Graph(model)
+    for pool in [node for node in graph.nodes if node.op_type == "MaxPool"]:
+        _fold_padding(graph, pool, -np.inf)
     for conv in [node for node in graph.nodes if node.op_type == "Conv"]:
-        _fold_padding(graph, conv)
+        _fold_padding(graph, conv, 0)
         _fold_bias(graph, conv)
     return graph.model()
 
 
 def measured(model: onnx.ModelProto) -> list[str]:
     """Return the names of the tensors of a simplified model whose ranges `quantise` wants."""
-    graph = _Graph(model)
+    graph = Graph(model)
     chosen = [node for node in graph.nodes if node.op_type in QUANTISED and not _is_head(graph, node)]
     inputs = [node.input[0] for node in chosen if node.op_type == "Conv"]
     return sorted({*inputs, *(node.output[0] for node in chosen)}, key=_natural)
@@ -57,7 +61,7 @@ def quantise(model: onnx.ModelProto, ranges: Ranges) -> onnx.ModelProto:
 
     Raises KeyError where `ranges` lacks a tensor that `measured` names.
     """
-    graph = _Graph(model)
+    graph = Graph(model)
     names = measured(model)
     scales = {name: _scale(*ranges[name]) for name in names}
     for conv in [node for node in graph.nodes if node.op_type == "Conv" and not _is_head(graph, node)]:
@@ -69,69 +73,31 @@ def quantise(model: onnx.ModelProto, ranges: Ranges) -> onnx.ModelProto:
     return done
 
 
-class _Graph:
-    """A model's graph, opened for changes; constants as arrays by name."""
-
-    def __init__(self, model: onnx.ModelProto) -> None:
-        self.source = model
-        self.nodes = [_copy(node) for node in model.graph.node]
-        self.constants = {entry.name: numpy_helper.to_array(entry) for entry in model.graph.initializer}
-
-    def makers(self) -> dict[str, onnx.NodeProto]:
-        return {name: node for node in self.nodes for name in node.output}
-
-    def users(self, tensor: str) -> list[onnx.NodeProto]:
-        return [node for node in self.nodes if tensor in node.input]
-
-    def replace(self, tensor: str, other: str) -> None:
-        for node in self.users(tensor):
-            node.input[:] = [other if name == tensor else name for name in node.input]
-
-    def model(self) -> onnx.ModelProto:
-        """Return the graph as a model, its constants in the order of their use."""
-        used = dict.fromkeys(name for node in self.nodes for name in node.input if name in self.constants)
-        constants = [numpy_helper.from_array(np.ascontiguousarray(self.constants[name]), name) for name in used]
-        graph = helper.make_graph(
-            self.nodes, self.source.graph.name, self.source.graph.input, self.source.graph.output, constants
-        )
-        return helper.make_model(
-            graph,
-            opset_imports=self.source.opset_import,
-            ir_version=self.source.ir_version,
-            producer_name=self.source.producer_name,
-        )
-
-
-def _copy(node: onnx.NodeProto) -> onnx.NodeProto:
-    copy = onnx.NodeProto()
-    copy.CopyFrom(node)
-    return copy
-
-
 def _natural(name: str) -> tuple[str, int]:
     """Order t2 before t10."""
     digits = name.lstrip("abcdefghijklmnopqrstuvwxyz_")
     return name[: len(name) - len(digits)], int(digits or 0)
 
 
-def _is_head(graph: _Graph, node: onnx.NodeProto) -> bool:
+def _is_head(graph: Graph, node: onnx.NodeProto) -> bool:
     """Say whether a node makes outputs: what follows it is cut into scores and sides."""
     return any(user.op_type == "Split" for user in graph.users(node.output[0]))
 
 
-def _fold_padding(graph: _Graph, conv: onnx.NodeProto) -> None:
-    pad = graph.makers().get(conv.input[0])
+def _fold_padding(graph: Graph, node: onnx.NodeProto, fill: float) -> None:
+    """Fold a padding with `fill` before `node`, to which its own padding is as good."""
+    pad = graph.makers().get(node.input[0])
     if pad is None or pad.op_type != "Pad" or len(graph.users(pad.output[0])) != 1:
         return
     pads = graph.constants[pad.input[1]].reshape(2, 4)
-    if graph.constants[pad.input[2]] != 0 or pads[:, :2].any():
+    if graph.constants[pad.input[2]] != fill or pads[:, :2].any():
         return
-    conv.input[0] = pad.input[0]
-    conv.attribute.append(helper.make_attribute("pads", [int(side) for side in pads[:, 2:].ravel()]))
+    node.input[0] = pad.input[0]
+    node.attribute.append(helper.make_attribute("pads", [int(side) for side in pads[:, 2:].ravel()]))
     graph.nodes.remove(pad)
 
 
-def _fold_bias(graph: _Graph, conv: onnx.NodeProto) -> None:
+def _fold_bias(graph: Graph, conv: onnx.NodeProto) -> None:
     (user, *others) = graph.users(conv.output[0])
     if others or user.op_type != "Add" or user.input[1] not in graph.constants or len(conv.input) != 2:
         return
@@ -149,7 +115,7 @@ def _scale(least: float, largest: float) -> tuple[np.float32, np.uint8]:
     return np.float32(scale), np.uint8(round(-low / scale))
 
 
-def _quantise_tensor(graph: _Graph, name: str, scale: np.float32, zero: np.uint8) -> None:
+def _quantise_tensor(graph: Graph, name: str, scale: np.float32, zero: np.uint8) -> None:
     """Put a quantisation and its undoing between `name` and all that use it."""
     makers = graph.makers()
     at = graph.nodes.index(makers[name]) + 1 if name in makers else 0
@@ -162,7 +128,7 @@ def _quantise_tensor(graph: _Graph, name: str, scale: np.float32, zero: np.uint8
     ]
 
 
-def _quantise_weights(graph: _Graph, conv: onnx.NodeProto, input_scale: np.float32) -> None:
+def _quantise_weights(graph: Graph, conv: onnx.NodeProto, input_scale: np.float32) -> None:
     """Make a convolution's weights int8 with a scale for each output channel, and its bias int32."""
     weight = graph.constants[conv.input[1]]
     largest = np.abs(weight.reshape(len(weight), -1)).max(1).astype(np.float64)
@@ -175,7 +141,7 @@ def _quantise_weights(graph: _Graph, conv: onnx.NodeProto, input_scale: np.float
         conv.input[2] = _undone(graph, conv, conv.input[2], bias, steps.astype(np.float32))
 
 
-def _undone(graph: _Graph, conv: onnx.NodeProto, name: str, whole: NDArray[Any], scales: NDArray[np.float32]) -> str:
+def _undone(graph: Graph, conv: onnx.NodeProto, name: str, whole: NDArray[Any], scales: NDArray[np.float32]) -> str:
     """Add a constant in whole numbers with its undoing before `conv`; return the name of the result."""
     constants = {f"{name}_whole": whole, f"{name}_scale": scales, f"{name}_zero": np.zeros(len(whole), whole.dtype)}
     graph.constants.update(constants)
