@@ -87,10 +87,19 @@ def people_boxes(found: Detections, manifest: Manifest, frame_hw: tuple[int, int
     """Return the boxes [N, 4] masked as people: themselves, what they ride and what they hold, with a margin."""
     people = found.of(manifest.indices(Kind.PERSON))
     people = people.where(kept(people, frame_hw, policy))
-    near = grown(people.boxes_xyxy, policy.person_margin)
-    riders = grown(people.at_least(policy.rider_score).boxes_xyxy, policy.person_margin)
+    near = _reached(people.boxes_xyxy, policy)
+    riders = _reached(people.at_least(policy.rider_score).boxes_xyxy, policy)
     with_them = [_held(found, manifest, near, frame_hw, policy), _ridden(found, manifest, riders, frame_hw, policy)]
     return np.concatenate([near, *(grown(boxes, policy.person_margin) for boxes in with_them)])
+
+
+def _reached(boxes_xyxy: Boxes, policy: Policy) -> Boxes:
+    """Return boxes of people [N, 4] with their margin: sideways as far as a stride or an arm reaches at least."""
+    near = grown(boxes_xyxy, policy.person_margin)
+    left, top, right, bottom = boxes_xyxy.T
+    reach = policy.person_reach * (bottom - top)
+    near[:, 0], near[:, 2] = np.minimum(near[:, 0], left - reach), np.maximum(near[:, 2], right + reach)
+    return near
 
 
 def _held(found: Detections, manifest: Manifest, near: Boxes, frame_hw: tuple[int, int], policy: Policy) -> Boxes:

@@ -73,6 +73,13 @@ def proportioned(frame_hw: tuple[int, int]) -> tuple[Pose, ...]:
     return (Pose(0, (round(tall), round(tall * USUAL))),)
 
 
+def reduced(turns: int, frame_hw: tuple[int, int]) -> Pose:
+    """Return the pose of a picture of `frame_hw` turned by `turns` quarters, in at most MOST_PX."""
+    height, width = frame_hw if turns % 2 == 0 else frame_hw[::-1]
+    scale = (MOST_PX / (height * width)) ** 0.5
+    return Pose(turns) if scale >= 1 else Pose(turns, (round(scale * height), round(scale * width)))
+
+
 def votes(found: Detections, manifest: Manifest) -> float:
     """Return how much what is seen speaks for the turn it is seen in: the summed squares of sure scores."""
     upright = found.of(manifest.indices(Kind.PERSON, Kind.VEHICLE, Kind.ANIMAL)).at_least(VOTING_SCORE)

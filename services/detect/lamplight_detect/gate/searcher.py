@@ -11,11 +11,13 @@ from lamplight_detect.gate.lightened import lightening_of
 from lamplight_detect.gate.motion import Mask, Recent
 from lamplight_detect.gate.people import in_tiles
 from lamplight_detect.gate.policy import Policy
-from lamplight_detect.gate.poses import TURNS, Pose, Turns, proportioned
+from lamplight_detect.gate.poses import TURNS, Pose, Turns, proportioned, reduced
 from lamplight_detect.gate.search import InPose, voted
+from lamplight_detect.gate.sharpened import blur_of, sharpened
 from lamplight_detect.gate.spared import found_where, spared
 from lamplight_detect.gate.view import View
 from lamplight_detect.models.finder import Finder, believable
+from lamplight_detect.models.letterbox import Bgr
 
 
 def lit(view: View, policy: Policy) -> View:
@@ -46,12 +48,14 @@ class Searcher:
         hw, policy, manifest = view.frame_hw, self.policy, self.things.manifest
         shown = lit(view, policy)
         vouched = spared(recent, hw, view.luma.shape, policy) if shown is view else None
-        upright = self._searched(shown, Pose(), most_tiles, vouched, whole)
+        upright = self._searched(shown.bgr, Pose(), most_tiles, vouched, whole)
         wanted = recent.turns.wanted(policy.turned_first, policy.turned_every)
         glimpsed = [self._glimpsed(shown, Pose(turn)) for turn in TURNS if turn in wanted]
         turns = voted(recent.turns, {0: whole} | {one.pose.turns: one.things for one in glimpsed}, manifest)
         turned = [self._turned(shown, one, turns, most_tiles, vouched) for one in glimpsed]
-        poses = [upright, *(self._searched(shown, pose, most_tiles, vouched) for pose in proportioned(hw)), *turned]
+        poses = [upright, *(self._posed(shown, pose, most_tiles, vouched) for pose in proportioned(hw)), *turned]
+        if vouched is None:
+            poses.extend(self._sharpened(shown, turns, most_tiles))
         return ([*poses, self._second(shown)] if is_mirrored else poses), turns
 
     def mirrored(self, view: View) -> InPose:
@@ -67,13 +71,26 @@ class Searcher:
     def _turned(self, view: View, glimpsed: InPose, turns: Turns, most_tiles: int, vouched: Mask | None) -> InPose:
         """Search all of `view` in a turned pose where the camera hangs so, or may; else what was glimpsed must do."""
         hangs_so = glimpsed.pose.turns in {turns.sure, turns.likely if turns.sure is None else None}
-        return self._searched(view, glimpsed.pose, most_tiles, vouched, glimpsed.things) if hangs_so else glimpsed
+        return self._posed(view, glimpsed.pose, most_tiles, vouched, glimpsed.things) if hangs_so else glimpsed
 
-    def _searched(
+    def _sharpened(self, view: View, turns: Turns, most_tiles: int) -> list[InPose]:
+        """Search a picture that the camera's motion blurred once more, sharpened, in the turn the camera hangs in."""
+        pose = reduced(turns.sure or 0, view.frame_hw)
+        shown = pose.shown(view.bgr)
+        blur = blur_of(shown, self.policy)
+        return [] if blur is None else [self._searched(sharpened(shown, blur, self.policy), pose, most_tiles, None)]
+
+    def _posed(
         self, view: View, pose: Pose, most_tiles: int, vouched: Mask | None, whole: Detections | None = None
     ) -> InPose:
-        """Search `view` in `pose`: the whole (unless it was seen already), and what is not `vouched` for closely."""
-        shown, policy = pose.shown(view.bgr), self.policy
+        """Search `view` in `pose`."""
+        return self._searched(pose.shown(view.bgr), pose, most_tiles, vouched, whole)
+
+    def _searched(
+        self, shown: Bgr, pose: Pose, most_tiles: int, vouched: Mask | None, whole: Detections | None = None
+    ) -> InPose:
+        """Search what is `shown` in `pose`: the whole (unless it was seen), and what is not `vouched` for closely."""
+        policy = self.policy
         hw = shown.shape[0], shown.shape[1]
         first = believable(self.things.find(shown, policy.whole_score), hw) if whole is None else whole
         near = pose.turned(vouched)
