@@ -49,7 +49,8 @@ def test_a_picture_comes_back_sealed(room: Room) -> None:
     result = redactor(room).redact_picture(PICTURE, 5, with_boxes=True)
     assert verify(result.picture, room.keys).attestation.at_ns == 5
     assert (result.frame_hw, result.masks["person"], result.refused) == ((120, 160), 1, "")
-    assert {(one.frame, one.kind, one.box_xyxy) for one in result.boxes} == {(0, "person", (37.0, 24.0, 63.0, 96.0))}
+    assert {(one.frame, one.kind) for one in result.boxes} == {(0, "person")}
+    assert {tuple(np.round(one.box_xyxy, 1)) for one in result.boxes} == {(35.8, 24.0, 64.2, 96.0)}
 
 
 def test_an_example_makes_a_region_of_its_situation(room: Room) -> None:
