@@ -20,6 +20,7 @@ from lamplight_kit.onnx import (
     to_tensor,
 )
 from lamplight_kit.onnx.manifest import Manifest
+from lamplight_kit.onnx.session import is_finite as is_finite_of
 from lamplight_kit.onnx.testing import tiny_model
 
 
@@ -145,3 +146,12 @@ def test_a_model_without_golden_values_is_not_checked_by_silence(manifest: Manif
     """Where there is nothing to check against, the check fails and says how to get it."""
     with pytest.raises(ModelBroken, match="--golden"):
         check_golden(Session(manifest))
+
+
+@pytest.mark.parametrize(
+    ("values", "is_finite"),
+    [((1.0, 2.0), True), ((3e38, 3e38), True), ((1.0, np.nan), False), ((np.inf, -np.inf), False)],
+)
+def test_whatever_is_no_number_is_told(values: tuple[float, ...], *, is_finite: bool) -> None:
+    """Also among numbers whose sum is none."""
+    assert is_finite_of(np.array(values, np.float32)) == is_finite

@@ -109,6 +109,7 @@ def vouched(gate: Gate, views: Sequence[View], scene: Scene) -> float:
         backdrop = scene.backdrop()
         apart_s += time.process_time() - began_s
         gate.finish(searched, recent, replace(searched.sample, at_ns=view.at_ns + bench.GAP_NS), backdrop)
+        scene = scene.filled(backdrop, view.at_ns)
         recent = recent.with_sample(searched.sample, gate.policy)
     return apart_s
 

@@ -81,6 +81,7 @@ class Releaser:
         is_fitting = known.scene.frame_hw == pending.looked.view.frame_hw
         backdrop = known.scene.backdrop() if is_fitting else None
         released = self.gate.finish(pending.searched, pending.recent, after, backdrop)
+        known = replace(known, scene=known.scene.filled(backdrop, pending.looked.view.at_ns))
         view, watched = pending.looked.view, pending.looked.watched
         sealed = self.sealer.sealed(released.picture, Source(watched.camera_id, view.at_ns))
         key = self.key_of(watched.retention_days, watched.camera_id, view.at_ns, sealed)

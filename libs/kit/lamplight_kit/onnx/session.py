@@ -43,7 +43,7 @@ class Session:
             raise TensorRefused(text) from error
         outputs = dict(zip(self._names, found, strict=True))
         for name, array in outputs.items():
-            if not np.isfinite(array).all():
+            if not is_finite(array):
                 text = f"model {self.manifest.name}, output {name}: NaN or infinity found, numbers expected"
                 raise TensorRefused(f"{text}; run `lamplight doctor`")
         return outputs
@@ -55,6 +55,12 @@ class Session:
             expected = f"float32 {list(spec.shape)}, sides in multiples of {spec.multiple_of}"
             found = f"{tensor.dtype} {list(tensor.shape)}"
             raise TensorRefused(f"model {self.manifest.name}: {found} found, {expected} expected; use to_tensor")
+
+
+def is_finite(array: NDArray[np.float32]) -> bool:
+    """Say whether all of `array` are numbers; then their sum is one, unless it is too large, and is had sooner."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
 
 
 def verified_bytes(manifest: Manifest) -> bytes:

@@ -9,7 +9,8 @@ not. For W x H pixels (at most MOST_PX) and the grey copy of w x h, a ground cos
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from weakref import ReferenceType, ref
 
 import cv2
 import numpy as np
@@ -39,6 +40,32 @@ _MOST_MIN = 60_000
 _FULL = 255
 
 
+def small_tints(bgr: NDArray[np.uint8], small_hw: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return both colour differences [2, h, w] (ITU-R BT.601) of `bgr` on its small copy, smoothed against noise."""
+    small = cv2.resize(bgr, (small_hw[1], small_hw[0]), interpolation=cv2.INTER_AREA)
+    differences = cv2.split(cv2.cvtColor(small, cv2.COLOR_BGR2YCrCb))[1:]
+    return np.stack([cv2.GaussianBlur(one, (3, 3), 0) for one in differences]).astype(np.uint8, copy=False)
+
+
+@dataclass
+class Tints:
+    """The small colour copies that were made last, by what they are for: a picture is asked for more than once.
+
+    They are known by the picture itself, which nobody changes; it is not kept.
+    """
+
+    last: dict[str, tuple[ReferenceType[NDArray[np.uint8]], NDArray[np.uint8]]] = field(default_factory=dict)
+
+    def of(self, use: str, bgr: NDArray[np.uint8], small_hw: tuple[int, ...]) -> NDArray[np.uint8]:
+        """Return the `small_tints` of `bgr`."""
+        known = self.last.get(use)
+        if known is not None and known[0]() is bgr and known[1].shape[1:] == small_hw:
+            return known[1]
+        made = small_tints(bgr, small_hw)
+        self.last[use] = ref(bgr), made
+        return made
+
+
 @dataclass(frozen=True)
 class Ground:
     """What is learnt in one light: all arrays [h, w] of the small copy, but `colour` [H, W, 3].
@@ -59,6 +86,7 @@ class Ground:
     doubt_min: NDArray[np.uint16]
     colour: NDArray[np.uint8]
     ripe_min: int = RIPE_MIN
+    tints: Tints = field(default_factory=Tints, repr=False, compare=False)
 
     @classmethod
     def empty(cls, luma: Luma, frame_hw: tuple[int, int], at_ns: int, ripe_min: int = RIPE_MIN) -> Ground:
@@ -122,12 +150,14 @@ class Ground:
 
     def _tinged(self, bgr: NDArray[np.uint8], where: Mask) -> Mask:
         """Return which pixels of the small copy are of another colour, beyond what those `where` have in common."""
-        now, ground = small_tints(bgr, self.grey.shape), small_tints(self.colour, self.grey.shape)
-        delta = now.astype(np.int16) - ground
-        sparse = delta[::SPARSE, ::SPARSE][where[::SPARSE, ::SPARSE]]
-        common = np.median(sparse, axis=0).astype(np.int16) if len(sparse) else np.zeros(2, np.int16)
-        apart = np.abs(delta - common) > VOUCHED_STEP
-        found: Mask = apart[..., 0] | apart[..., 1]
+        shape, found = self.grey.shape, np.zeros(self.grey.shape, np.bool_)
+        sparse = where[::SPARSE, ::SPARSE]
+        for now, ground in zip(
+            self.tints.of("now", bgr, shape), self.tints.of("ground", self.colour, shape), strict=True
+        ):
+            delta = now.astype(np.int16) - ground
+            common = np.int16(np.median(delta[::SPARSE, ::SPARSE][sparse])) if sparse.any() else np.int16(0)
+            found |= np.abs(delta - common) > VOUCHED_STEP
         return found
 
     def learnt(self, bgr: NDArray[np.uint8], luma: Luma, free: Mask, at_ns: int) -> Ground:
@@ -230,13 +260,6 @@ def colour_hw(frame_hw: tuple[int, int]) -> tuple[int, int]:
     """Return height and width of the picture to fill from: the frame's own, or less where it is very large."""
     scale = min(1.0, (MOST_PX / (frame_hw[0] * frame_hw[1])) ** 0.5)
     return max(1, round(frame_hw[0] * scale)), max(1, round(frame_hw[1] * scale))
-
-
-def small_tints(bgr: NDArray[np.uint8], small_hw: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Return both colour differences [h, w, 2] (ITU-R BT.601) of `bgr` on its small copy, smoothed against noise."""
-    small = cv2.resize(bgr, (small_hw[1], small_hw[0]), interpolation=cv2.INTER_AREA)
-    tints = cv2.cvtColor(small, cv2.COLOR_BGR2YCrCb)[..., 1:]
-    return cv2.GaussianBlur(np.ascontiguousarray(tints), (3, 3), 0).astype(np.uint8, copy=False)
 
 
 def _coloured(colour: NDArray[np.uint8], bgr: NDArray[np.uint8], agrees: Mask, fresh: Mask) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from lamplight_detect.background.ground import RIPE_MIN, Ground
 from lamplight_detect.background.light import Light, light_of
 from lamplight_detect.background.still import Patch, Still, box_px
 from lamplight_detect.detections import Boxes
-from lamplight_detect.gate import Backdrop, Sample, View
+from lamplight_detect.gate import Backdrop, Sample, Snapped, View
 from lamplight_detect.gate.motion import Mask
 
 NS_PER_S = 1_000_000_000
@@ -27,6 +27,8 @@ LEARN_GAP_S = 1.9
 """A ground learns from pictures at least so far apart: nearer ones tell it little and cost as much."""
 WATCHED_GAP_S = 35.0
 """Longer gaps between pictures were not watched: an unchanged camera's pictures are up to 30 s apart."""
+SOLID_S = 60.0
+"""A hole in which somebody was found stays solid for so long, and is not looked into: the ground hardly changes."""
 CLEAR_PX = 2
 """Pixels of the small copy around a mask that are not learnt: each holds something of its neighbours."""
 
@@ -61,7 +63,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Scene:
-    """The grounds by light, the newest last, and what stands before them."""
+    """The grounds by light, the newest last, and what stands before them.
+
+    `solid_ns` is when somebody was found in what would have filled a hole, by the hole's box.
+    """
 
     frame_hw: tuple[int, int] = (0, 0)
     light: Light | None = None
@@ -71,6 +76,7 @@ class Scene:
     learnt_ns: int = 0
     kept_ns: int = 0
     seen_ns: int = 0
+    solid_ns: Mapping[Snapped, int] = field(default_factory=dict)
     ripe_min: int = RIPE_MIN
     learn_gap_s: float = LEARN_GAP_S
 
@@ -124,12 +130,20 @@ class Scene:
             learnt_ns=self.learnt_ns + by_ns,
             kept_ns=self.kept_ns + by_ns,
             seen_ns=self.seen_ns + by_ns,
+            solid_ns={box: found_ns + by_ns for box, found_ns in self.solid_ns.items()},
         )
 
     def backdrop(self) -> Backdrop | None:
         """Return what the camera's pictures may be filled from, None while no ground vouches for them."""
         ground = self.ground
-        return None if ground is None else ground.backdrop(self.frame_hw)
+        backdrop = None if ground is None else ground.backdrop(self.frame_hw)
+        return None if backdrop is None else replace(backdrop, solid=frozenset(self.solid_ns))
+
+    def filled(self, backdrop: Backdrop | None, at_ns: int) -> Scene:
+        """Return it after a picture of `at_ns` was filled from its `backdrop`: where somebody was found stays solid."""
+        found = frozenset() if backdrop is None else backdrop.found
+        late = {box: since for box, since in self.solid_ns.items() if 0 <= at_ns - since < SOLID_S * NS_PER_S}
+        return replace(self, solid_ns={**late, **dict.fromkeys(found, at_ns)})
 
     def seen(self, view: View) -> Seen:
         """Return what of `view` is unexplained, before it is searched."""
@@ -208,9 +222,9 @@ class Scene:
         if self.frame_hw != view.frame_hw or self.still is None or self.still.luma.shape != view.luma.shape:
             empty = Still.empty(view.luma, view.at_ns)
             still = empty if self.still is None else self.still.resized(view.luma, view.at_ns)
-            scene = replace(self, frame_hw=view.frame_hw, light=light, grounds={}, still=still, cut=Cut())
+            scene = replace(self, frame_hw=view.frame_hw, light=light, grounds={}, still=still, cut=Cut(), solid_ns={})
         if light != scene.light and scene.light is not None:
-            scene = replace(scene, light=light, still=scene.stood.lost(), cut=Cut())
+            scene = replace(scene, light=light, still=scene.stood.lost(), cut=Cut(), solid_ns={})
         if light not in scene.grounds:
             return replace(scene, light=light).renewed(view)
         return scene

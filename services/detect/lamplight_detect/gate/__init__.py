@@ -1,7 +1,7 @@
 """The privacy gate: the one door through which a picture leaves. Encoders of pictures are called nowhere else."""
 
 from lamplight_detect.gate.aside import Aside
-from lamplight_detect.gate.fill import Backdrop
+from lamplight_detect.gate.fill import Backdrop, Snapped
 from lamplight_detect.gate.gate import Gate, Released, Searched
 from lamplight_detect.gate.look import Look
 from lamplight_detect.gate.masks import cut
@@ -27,6 +27,7 @@ __all__ = [
     "Sealer",
     "Searched",
     "Signer",
+    "Snapped",
     "Source",
     "View",
     "cut",
