@@ -114,15 +114,17 @@ def bare(pictures: Sequence[bytes], calls: Sequence[tuple[Path, tuple[int, ...]]
 
 
 def street(frames: int, gate: Gate, *, is_empty: bool = False) -> list[bytes]:
-    """Return JPEGs of a made-up street: rough ground, a dark block that moves on in four pictures of five.
+    """Return JPEGs of a made-up street: rough, grained ground, a dark block that moves on in four pictures of five.
 
     There is no block in an empty one.
 
     They leave through the gate as any picture does.
     """
     height, width = FRAME_HW
-    coarse = np.random.default_rng(2).integers(70, 190, (height // 8, width // 8, 3), np.uint8)
-    ground = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.uint8, copy=False)
+    random = np.random.default_rng(2)
+    coarse = random.integers(70, 190, (height // 8, width // 8, 3), np.uint8)
+    grain = random.integers(-6, 7, (height, width, 1))
+    ground = (cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC) + grain).clip(0, 255).astype(np.uint8)
     made = []
     for number in range(frames):
         scene = ground.copy()

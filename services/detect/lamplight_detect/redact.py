@@ -17,6 +17,7 @@ from lamplight_detect import faults, regions
 from lamplight_detect.background import Scene
 from lamplight_detect.change import small_luma
 from lamplight_detect.decode import Unreadable, decode_still
+from lamplight_detect.detections import Boxes
 from lamplight_detect.gate import (
     KINDS,
     Aside,
@@ -31,7 +32,7 @@ from lamplight_detect.gate import (
     Source,
     View,
 )
-from lamplight_detect.gate.plates import vehicles
+from lamplight_detect.gate.plates import sure_for_size, vehicles
 from lamplight_detect.gate.video import RedactedVideo
 from lamplight_detect.learn import learnt
 from lamplight_detect.places import Box
@@ -232,13 +233,18 @@ class Redactor:
                 asides.append(self.gate.set_aside(*waiting, searched.sample))
             waiting = searched, before
             recent = before.with_sample(searched.sample, self.gate.policy)
-            standing = vehicles(searched.found, self.gate.things.manifest, self.gate.policy).boxes_xyxy
-            scene, _ = learnt(self.gate, seen.scene, view, searched.sample, standing)
+            scene, _ = learnt(self.gate, seen.scene, view, searched.sample, self._vehicles(searched))
             vouched.append(scene.is_valid)
             progress(len(asides) + 1, video.expected)
         if waiting is not None:
             asides.append(self.gate.set_aside(*waiting))
         return SearchedVideo(asides, scene.backdrop(), vouched)
+
+    def _vehicles(self, searched: Searched) -> Boxes:
+        """Return the vehicles [N, 4] of a picture that are sure enough for a band: the ground is not learnt there."""
+        policy = self.gate.policy
+        found = vehicles(searched.found, self.gate.things.manifest, policy)
+        return found.where(sure_for_size(found, searched.view.frame_hw, policy)).boxes_xyxy
 
     def _release(self, data: bytes, at_ns: int) -> Released:
         bgr = decode_still(data)

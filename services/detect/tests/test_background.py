@@ -312,6 +312,26 @@ def test_nothing_under_a_mask_is_learnt(boxes: list[tuple[int, int, int, int]], 
             assert np.array_equal(getattr(grounds[0], name), getattr(grounds[1], name)), name
 
 
+@pytest.mark.parametrize("levels", [12, 15])
+def test_who_is_near_the_grey_of_the_ground_is_never_learnt_in_a_file(levels: int) -> None:
+    """Somebody who comes and stays to the end, a little darker than the place: it is the place's grey that is kept."""
+    ground = Ground.empty(small_luma(street(0)), HW, START, 0)
+    for number in range(90):
+        picture = street(number)
+        if number >= 40:
+            part = picture[PERSON[1] : PERSON[3], PERSON[0] : PERSON[2]]
+            part[:] = part - np.minimum(part, levels)
+        now = view(picture, number * 4)
+        ground = ground.learnt(picture, now.luma, np.ones(now.luma.shape, np.bool_), now.at_ns)
+        if number == 39:
+            before = ground.grey.astype(int)
+    assert ground.is_valid
+    inner = slice(PERSON[1] + 2, PERSON[3] - 2), slice(PERSON[0] + 2, PERSON[2] - 2)
+    assert np.abs(ground.grey - before)[inner].max() <= 3
+    _, vouched = ground.compared(picture, now.luma)
+    assert vouched[inner].mean() < 0.1
+
+
 def test_where_somebody_is_found_as_often_as_not_nothing_fills() -> None:
     """A bench where somebody is found every third time is no ground, though it was sighted often enough."""
     scene = Scene(ripe_min=0)

@@ -86,6 +86,27 @@ def short(redactor: Redactor) -> Redactor:
     return replace(redactor, open_video=lambda _path: Clip(watcher, expected=8))
 
 
+@dataclass
+class Faint(Clip):
+    """Nobody walks; the whole street passes faintly for a vehicle in each picture."""
+
+    score: float = 0.2
+
+    def pictures(self) -> Iterator[Shown]:
+        """Yield the same pictures each time."""
+        for number in range(self.expected):
+            self.watcher.said = [("car", (0.0, 0.0, float(HW[1]), float(HW[0])), self.score)]
+            yield Shown(street(number), number / 10)
+
+
+def test_what_is_too_faint_for_a_band_is_learnt(redactor: Redactor) -> None:
+    """Streets pass faintly for vehicles: one that is not sure enough for its size is ground, one that is is not."""
+    watcher = redactor.gate.things
+    assert isinstance(watcher, Watcher)
+    seen = [redactor.searched(Faint(watcher, score=score), lambda *_: None) for score in (0.2, 0.6)]
+    assert [any(one.vouched) for one in seen] == [True, False]
+
+
 def test_pictures_count_apart_by_whether_the_background_vouched_for_them(redactor: Redactor) -> None:
     """A filled hole is a mask; who is labelled where nobody was found is a miss; the limit binds vouched ones alone."""
     entries = [

@@ -140,7 +140,7 @@ class Ground:
         off = np.abs(self.delta(luma, known))
         doubted = ~self.ripe | (self.doubt_min > 0) | (off > self._steps())
         if self.is_valid:
-            doubted |= self._tinged(bgr, known)
+            doubted |= self._tinge(bgr, known) > VOUCHED_STEP
         opened = cv2.morphologyEx(doubted.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
         return known & (off > STEP), opened == 0
 
@@ -148,17 +148,17 @@ class Ground:
         """Return the grey levels within which each pixel shows nothing but the ground."""
         return np.clip(self.grey // VOUCHED_SHARE, DARK_STEP, VOUCHED_STEP)
 
-    def _tinged(self, bgr: NDArray[np.uint8], where: Mask) -> Mask:
-        """Return which pixels of the small copy are of another colour, beyond what those `where` have in common."""
-        shape, found = self.grey.shape, np.zeros(self.grey.shape, np.bool_)
+    def _tinge(self, bgr: NDArray[np.uint8], where: Mask) -> NDArray[np.int16]:
+        """Return by how much each pixel of the small copy is of another colour, beyond what those `where` share."""
+        shape, most = self.grey.shape, np.zeros(self.grey.shape, np.int16)
         sparse = where[::SPARSE, ::SPARSE]
         for now, ground in zip(
             self.tints.of("now", bgr, shape), self.tints.of("ground", self.colour, shape), strict=True
         ):
             delta = now.astype(np.int16) - ground
             common = np.int16(np.median(delta[::SPARSE, ::SPARSE][sparse])) if sparse.any() else np.int16(0)
-            found |= np.abs(delta - common) > VOUCHED_STEP
-        return found
+            most = np.maximum(most, np.abs(delta - common))
+        return most
 
     def learnt(self, bgr: NDArray[np.uint8], luma: Luma, free: Mask, at_ns: int) -> Ground:
         """Return it with one more picture, of which the pixels `free` show nothing but the ground."""
@@ -177,7 +177,7 @@ class Ground:
         first = np.where(fresh, now_min, ground.first_min).astype(np.uint16)
         ripe = (count >= SIGHTINGS) & (int(now_min) - first.astype(np.int32) >= ground.ripe_min)
         colour = _coloured(ground.colour, bgr, agrees, fresh)
-        is_over = now_min.astype(np.int32) - ground.doubt_min >= ground.ripe_min
+        is_over = ground.is_ripe_age(now_min.astype(np.int32) - ground.doubt_min)
         return replace(
             ground,
             grey=grey,
@@ -193,16 +193,24 @@ class Ground:
     ) -> tuple[Mask, NDArray[np.uint16]]:
         """Return which of the ripe pixels `seen` show what is near the ground and not it, and since when each does.
 
-        The ground does not follow these, or else who stands there would be it within a minute. What has been so for
-        as long as a pixel takes to ripen is the ground, and none of them any more; `by` is how far each is off.
+        The ground does not follow these, or else who stands there would be it within a minute. One that was so is so
+        until it is half as near: a sensor's noise brings each of them near at times, and each time by a level nearer.
+        What has been so for as long as a pixel takes to ripen is the ground, and none of them any more; `by` is how
+        far each is off.
         """
         ripe = seen & self.ripe
         if not ripe.any():
             return ripe, self.strange_min
-        differs = ripe & ((by > self._steps()) | self._tinged(bgr, seen))
+        tinge, halves = self._tinge(bgr, seen), np.where(self.strange_min > 0, 2, 1).astype(np.uint8)
+        differs = ripe & ((by > self._steps() // halves) | (tinge > VOUCHED_STEP // halves))
         since = np.where(differs & (self.strange_min == 0), np.maximum(now_min, 1), self.strange_min)
         since = np.where(ripe & ~differs, 0, since).astype(np.uint16)
-        return differs & (now_min.astype(np.int32) - since < self.ripe_min), since
+        return differs & ~self.is_ripe_age(now_min.astype(np.int32) - since), since
+
+    def is_ripe_age(self, minutes: NDArray[np.int32]) -> Mask:
+        """Return which of the `minutes` [h, w] are as long as a pixel takes to ripen: none in a file, a whole."""
+        is_old: Mask = (minutes >= self.ripe_min) & (self.ripe_min > 0)
+        return is_old
 
     def with_people(self, people: Mask) -> Ground:
         """Return it with `people` found in one more picture: there it may not fill while they are found so often."""
