@@ -233,18 +233,24 @@ class Redactor:
                 asides.append(self.gate.set_aside(*waiting, searched.sample))
             waiting = searched, before
             recent = before.with_sample(searched.sample, self.gate.policy)
-            scene, _ = learnt(self.gate, seen.scene, view, searched.sample, self._vehicles(searched))
+            sure, faint = self._vehicles(searched)
+            scene, _ = learnt(self.gate, seen.scene, view, searched.sample, sure)
+            scene = scene.questioned(faint, view)
             vouched.append(scene.is_valid)
             progress(len(asides) + 1, video.expected)
         if waiting is not None:
             asides.append(self.gate.set_aside(*waiting))
         return SearchedVideo(asides, scene.backdrop(), vouched)
 
-    def _vehicles(self, searched: Searched) -> Boxes:
-        """Return the vehicles [N, 4] of a picture that are sure enough for a band: the ground is not learnt there."""
+    def _vehicles(self, searched: Searched) -> tuple[Boxes, Boxes]:
+        """Return the vehicles [N, 4] of a picture that are sure enough for a band, and those that are not.
+
+        The ground is not learnt where a sure one is, and does not fill where a faint one is found often.
+        """
         policy = self.gate.policy
         found = vehicles(searched.found, self.gate.things.manifest, policy)
-        return found.where(sure_for_size(found, searched.view.frame_hw, policy)).boxes_xyxy
+        sure = sure_for_size(found, searched.view.frame_hw, policy)
+        return found.boxes_xyxy[sure], found.boxes_xyxy[~sure]
 
     def _release(self, data: bytes, at_ns: int) -> Released:
         bgr = decode_still(data)

@@ -312,24 +312,87 @@ def test_nothing_under_a_mask_is_learnt(boxes: list[tuple[int, int, int, int]], 
             assert np.array_equal(getattr(grounds[0], name), getattr(grounds[1], name)), name
 
 
+def small(box: tuple[int, int, int, int], inside: int = 2) -> tuple[slice, slice]:
+    """Return what of a box lies `inside` pixels or more within it."""
+    left, top, right, bottom = box
+    return slice(top + inside, bottom - inside), slice(left + inside, right - inside)
+
+
+def dimmed(number: int, levels: int = 12) -> Street:
+    """Return the street with somebody in it who is a little darker than the place."""
+    picture = street(number)
+    part = picture[PERSON[1] : PERSON[3], PERSON[0] : PERSON[2]]
+    part[:] = part - np.minimum(part, levels)
+    return picture
+
+
 @pytest.mark.parametrize("levels", [12, 15])
 def test_who_is_near_the_grey_of_the_ground_is_never_learnt_in_a_file(levels: int) -> None:
     """Somebody who comes and stays to the end, a little darker than the place: it is the place's grey that is kept."""
     ground = Ground.empty(small_luma(street(0)), HW, START, 0)
     for number in range(90):
-        picture = street(number)
-        if number >= 40:
-            part = picture[PERSON[1] : PERSON[3], PERSON[0] : PERSON[2]]
-            part[:] = part - np.minimum(part, levels)
+        picture = dimmed(number, levels) if number >= 40 else street(number)
         now = view(picture, number * 4)
         ground = ground.learnt(picture, now.luma, np.ones(now.luma.shape, np.bool_), now.at_ns)
         if number == 39:
             before = ground.grey.astype(int)
     assert ground.is_valid
-    inner = slice(PERSON[1] + 2, PERSON[3] - 2), slice(PERSON[0] + 2, PERSON[2] - 2)
+    inner = small(PERSON)
     assert np.abs(ground.grey - before)[inner].max() <= 3
     _, vouched = ground.compared(picture, now.luma)
     assert vouched[inner].mean() < 0.1
+
+
+def test_who_was_there_at_the_start_of_a_file_fills_nothing() -> None:
+    """Learnt within a second, gone for the rest of the clip: the rest speaks against them."""
+    ground = Ground.empty(small_luma(street(0)), HW, START, 0)
+    everywhere = np.ones(ground.grey.shape, np.bool_)
+    for number in range(200):
+        picture = dimmed(number) if number < 25 else street(number)
+        ground = ground.learnt(picture, small_luma(picture), everywhere, START + number * 2 * NS)
+        if number == 24:
+            assert ground.may_fill[small(PERSON)].all()
+    assert not ground.may_fill[small(PERSON)].any()
+    assert ground.may_fill[10, 10]
+
+
+@pytest.mark.parametrize("how", ["hidden", "in another light", "found"])
+def test_time_in_which_a_pixel_is_not_seen_makes_nobody_the_ground(how: str) -> None:
+    """Somebody is there for a picture; half an hour passes unseen; who comes then is as strange as on the first day."""
+    everywhere = np.ones(small_luma(street(0)).shape, np.bool_)
+    ground = Ground.empty(small_luma(street(0)), HW, START)
+    learn = lambda ground, picture, free, minute: ground.learnt(  # noqa: E731 - one line for one call
+        picture, small_luma(picture), free, START + round(minute * 60 * NS)
+    )
+    for number in range(80):
+        ground = learn(ground, street(number), everywhere, number / 2)
+    assert ground.is_valid
+    before = ground.grey[small(PERSON)].astype(int)
+    ground = learn(ground, dimmed(1), everywhere, 40)
+    hidden = everywhere.copy()
+    hidden[PERSON[1] - 4 : PERSON[3] + 4, PERSON[0] - 4 : PERSON[2] + 4] = False
+    for number in range(70 if how != "in another light" else 0):
+        picture = dimmed(number) if how == "found" else street(number)
+        ground = learn(ground, picture, hidden, 40 + number / 2)
+    for number in range(20):
+        ground = learn(ground, dimmed(number), everywhere, 76 + number / 20)
+    assert np.abs(ground.grey[small(PERSON)] - before).max() <= 3
+    _, vouched = ground.compared(dimmed(3), small_luma(dimmed(3)))
+    assert vouched[small(PERSON)].mean() < 0.1
+
+
+def test_who_comes_before_the_ground_is_ripe_is_not_followed() -> None:
+    """A place seen for 28 minutes, and somebody near its grey who stays: it is the place's grey that ripens."""
+    everywhere = np.ones(small_luma(street(0)).shape, np.bool_)
+    ground = Ground.empty(small_luma(street(0)), HW, START)
+    for number in range(80):
+        picture = street(number) if number < 56 else dimmed(number)
+        ground = ground.learnt(picture, small_luma(picture), everywhere, START + number * 30 * NS)
+        if number == 55:
+            before = ground.grey[small(PERSON)].astype(int)
+    assert ground.is_valid
+    assert np.abs(ground.grey[small(PERSON)] - before).max() <= 3
+    assert not ground.may_fill[small(PERSON)].any()
 
 
 def test_where_somebody_is_found_as_often_as_not_nothing_fills() -> None:

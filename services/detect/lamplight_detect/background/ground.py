@@ -73,7 +73,7 @@ class Ground:
     `first_min` is when a pixel was first sighted, in minutes after `began_ns`; `found` is how often somebody was found
     there, beside the `count` of sightings. `strange_min` is since when a ripe pixel shows what is near the ground and
     not it, `doubt_min` when somebody was found where it vouched that nobody has come, both as `first_min` and 0 where
-    that is not so.
+    that is not so. `learnt_min` is when it last learnt: times go on only while a pixel is seen.
     """
 
     began_ns: int
@@ -86,6 +86,7 @@ class Ground:
     doubt_min: NDArray[np.uint16]
     colour: NDArray[np.uint8]
     ripe_min: int = RIPE_MIN
+    learnt_min: int = 0
     tints: Tints = field(default_factory=Tints, repr=False, compare=False)
 
     @classmethod
@@ -114,8 +115,9 @@ class Ground:
 
     @property
     def may_fill(self) -> Mask:
-        """Which pixels may fill: ripe, not in doubt, and not where somebody was found about as often as not."""
-        may: Mask = self.ripe & (self.doubt_min == 0) & (self.count >= OFTEN * self.found.astype(np.int16))
+        """Which pixels may fill: ripe, not in doubt, not strange, and not where somebody was found as often as not."""
+        is_sure = (self.doubt_min == 0) & (self.strange_min == 0)
+        may: Mask = self.ripe & is_sure & (self.count >= OFTEN * self.found.astype(np.int16))
         return may
 
     def backdrop(self, frame_hw: tuple[int, int]) -> Backdrop | None:
@@ -162,7 +164,7 @@ class Ground:
 
     def learnt(self, bgr: NDArray[np.uint8], luma: Luma, free: Mask, at_ns: int) -> Ground:
         """Return it with one more picture, of which the pixels `free` show nothing but the ground."""
-        ground = self.rebased(at_ns)
+        ground = self.rebased(at_ns).unseen(~free, at_ns)
         now_min = ground.minutes(at_ns)
         by = np.abs(ground.delta(luma, free & (ground.count > 0)))
         off = by > STEP
@@ -186,25 +188,47 @@ class Ground:
             strange_min=strange_min,
             doubt_min=np.where(is_over, 0, ground.doubt_min).astype(np.uint16),
             colour=colour,
-        ).tallied(count, ground.found)
+            learnt_min=int(now_min),
+        ).tallied(count, ground.found if ground.ripe_min else ground.found + near.astype(np.uint8))
+
+    def unseen(self, hidden: Mask, at_ns: int) -> Ground:
+        """Return it with the times of pixels set on by what passed unseen since it last learnt.
+
+        That is all of it for those that are `hidden`, and what is more than a minute for all: in another light, or
+        with no pictures, nothing was seen.
+        """
+        now_min = self.minutes(at_ns)
+        passed = int(now_min) - self.learnt_min
+        by = np.where(hidden, max(passed, 0), max(passed - 1, 0)).astype(np.uint16)
+        if not by.any():
+            return self
+        first, strange, doubt = (
+            np.minimum(since + by, now_min) for since in (self.first_min, self.strange_min, self.doubt_min)
+        )
+        return replace(
+            self,
+            first_min=first,
+            strange_min=np.where(self.strange_min > 0, strange, 0).astype(np.uint16),
+            doubt_min=np.where(self.doubt_min > 0, doubt, 0).astype(np.uint16),
+        )
 
     def strange(
         self, bgr: NDArray[np.uint8], seen: Mask, by: NDArray[np.int16], now_min: np.uint16
     ) -> tuple[Mask, NDArray[np.uint16]]:
-        """Return which of the ripe pixels `seen` show what is near the ground and not it, and since when each does.
+        """Return which of the known pixels `seen` show what is near the ground and not it, and since when each does.
 
         The ground does not follow these, or else who stands there would be it within a minute. One that was so is so
         until it is half as near: a sensor's noise brings each of them near at times, and each time by a level nearer.
         What has been so for as long as a pixel takes to ripen is the ground, and none of them any more; `by` is how
         far each is off.
         """
-        ripe = seen & self.ripe
-        if not ripe.any():
-            return ripe, self.strange_min
+        known = seen & self.known
+        if not known.any():
+            return known, self.strange_min
         tinge, halves = self._tinge(bgr, seen), np.where(self.strange_min > 0, 2, 1).astype(np.uint8)
-        differs = ripe & ((by > self._steps() // halves) | (tinge > VOUCHED_STEP // halves))
+        differs = known & ((by > self._steps() // halves) | (tinge > VOUCHED_STEP // halves))
         since = np.where(differs & (self.strange_min == 0), np.maximum(now_min, 1), self.strange_min)
-        since = np.where(ripe & ~differs, 0, since).astype(np.uint16)
+        since = np.where(known & ~differs, 0, since).astype(np.uint16)
         return differs & ~self.is_ripe_age(now_min.astype(np.int32) - since), since
 
     def is_ripe_age(self, minutes: NDArray[np.int32]) -> Mask:
@@ -223,7 +247,9 @@ class Ground:
         first = np.where(where, ground.minutes(at_ns), ground.first_min).astype(np.uint16)
         grey = np.where(where, luma, ground.grey).astype(np.uint8)
         colour = _coloured(ground.colour, bgr, np.zeros_like(where), where)
-        return replace(ground, grey=grey, count=count, first_min=first, ripe=ground.ripe & ~where, colour=colour)
+        strange = np.where(where, 0, ground.strange_min).astype(np.uint16)
+        ripe = ground.ripe & ~where
+        return replace(ground, grey=grey, count=count, first_min=first, ripe=ripe, strange_min=strange, colour=colour)
 
     def doubted(self, where: Mask, at_ns: int) -> Ground:
         """Return it with the pixels `where` in doubt: somebody may have been learnt there.
@@ -261,7 +287,8 @@ class Ground:
             for since in (self.strange_min, self.doubt_min)
         )
         began_ns = self.began_ns + over * NS_PER_MIN
-        return replace(self, began_ns=began_ns, first_min=first, strange_min=strange, doubt_min=doubt)
+        last = max(self.learnt_min - int(over), 0)
+        return replace(self, began_ns=began_ns, first_min=first, strange_min=strange, doubt_min=doubt, learnt_min=last)
 
 
 def colour_hw(frame_hw: tuple[int, int]) -> tuple[int, int]:

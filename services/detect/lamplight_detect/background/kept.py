@@ -52,7 +52,8 @@ def ground_of(
     clear = cv2.dilate(masked.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0
     count = np.where(clear, SIGHTINGS, 0).astype(np.uint8)
     began_ns = at_ns - (ripe_min + 1) * NS_PER_MIN
-    return replace(empty, began_ns=began_ns, grey=luma, count=count, ripe=clear, colour=colour)
+    last = ripe_min + 1
+    return replace(empty, began_ns=began_ns, grey=luma, count=count, ripe=clear, colour=colour, learnt_min=last)
 
 
 def _hidden(attestation: seal_pb2.Attestation, hw: tuple[int, int]) -> Mask | None:

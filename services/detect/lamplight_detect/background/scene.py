@@ -180,6 +180,13 @@ class Scene:
         learnt = ground.with_people(people).learnt(view.bgr, view.luma, ~widened(masked, CLEAR_PX), view.at_ns)
         return replace(scene.with_ground(learnt), learnt_ns=view.at_ns)
 
+    def questioned(self, boxes_xyxy: Boxes, view: View) -> Scene:
+        """Return it with the `boxes_xyxy` [N, 4] of `view` counted against filling there."""
+        ground = self.ground
+        if ground is None or len(boxes_xyxy) == 0:
+            return self
+        return self.with_ground(ground.with_people(painted_small(boxes_xyxy, view.frame_hw, view.luma.shape)))
+
     def _unknown(self) -> Mask:
         """Return the cells that no ground can be compared with; none in a file, which has no minute to wait."""
         if not self.ripe_min:

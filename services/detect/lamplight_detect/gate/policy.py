@@ -41,6 +41,7 @@ class Policy:
     A picture that the camera's motion blurred, by `blur_least_px` to `blur_most_px` pixels, they are shown sharpened
     as well: one where the deepest dip of the cepstrum is `blur_sure` standard deviations deep (44 of the 46 dev
     pictures with nine pixels of motion, 1 of them as they come, 9 compressed hard, whose blocks pass for motion).
+    Where a ground vouches for `sharp_vouched` of the picture it is not done: the camera did not move.
     `blur_noise` is what Wiener's filter takes noise for, as a share of the picture's power.
     """
 
@@ -103,6 +104,7 @@ class Policy:
     blur_most_px: float = 32.0
     blur_sure: float = 7.0
     blur_noise: float = 0.01
+    sharp_vouched: float = 0.5
 
     def surer(self, by: float) -> Policy:
         """Return the same policy with people surer `by` so much, for a turn that the camera may not hang in."""

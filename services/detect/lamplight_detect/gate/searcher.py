@@ -54,7 +54,7 @@ class Searcher:
         turns = voted(recent.turns, {0: whole} | {one.pose.turns: one.things for one in glimpsed}, manifest)
         turned = [self._turned(shown, one, turns, most_tiles, vouched) for one in glimpsed]
         poses = [upright, *(self._posed(shown, pose, most_tiles, vouched) for pose in proportioned(hw)), *turned]
-        if vouched is None:
+        if vouched is None or vouched.mean() < policy.sharp_vouched:
             poses.extend(self._sharpened(shown, turns, most_tiles))
         return ([*poses, self._second(shown)] if is_mirrored else poses), turns
 
