@@ -235,7 +235,7 @@ class Redactor:
             recent = before.with_sample(searched.sample, self.gate.policy)
             sure, faint = self._vehicles(searched)
             scene, _ = learnt(self.gate, seen.scene, view, searched.sample, sure)
-            scene = scene.questioned(faint, view)
+            scene = scene.against_filling(faint, view)
             vouched.append(scene.is_valid)
             progress(len(asides) + 1, video.expected)
         if waiting is not None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from lamplight.camera.v1 import camera_pb2
 from lamplight.frame.v1 import frame_pb2
 from lamplight_detect.adapters.key_file import SigningKey
-from lamplight_detect.background.ground import small_tints
+from lamplight_detect.background.tints import small_tints
 from lamplight_detect.change import small_luma
 from lamplight_detect.decode import Picture
 from lamplight_detect.decode.pictures import Stamp
@@ -29,6 +29,7 @@ from lamplight_detect.examine import Examiner
 from lamplight_detect.gate import Gate, RedactedPicture, Sealer, Source
 from lamplight_detect.gate.encode import QUALITY
 from lamplight_detect.gate.masks import FILL
+from lamplight_detect.gate.sharpened import Blur
 from lamplight_detect.handler import Detector
 from lamplight_detect.redact import Redactor
 from lamplight_detect.releaser import Pace
@@ -195,8 +196,9 @@ def compare_live(case: Case, seed: int, key: SigningKey, patch: pytest.MonkeyPat
     pictures = case.shown()
     patch.setattr("lamplight_detect.examine.small_luma", held(pictures))
     first = live(case, pictures, key)
+    assert first.pictures  # or else nothing was compared
     others = differing(pictures, first, case, seed)
-    patch.setattr("lamplight_detect.background.ground.small_tints", held_tints(pictures, others))
+    patch.setattr("lamplight_detect.background.tints.small_tints", held_tints(pictures, others))
     second = live(case, others, key)
     assert first.pictures == second.pictures
     assert first.records == second.records
@@ -287,7 +289,7 @@ def compare_video(case: Case, seed: int, key: SigningKey, folder: Path, patch: p
         np.where(mask[..., None], random.integers(0, 256, (*HW, 3), np.uint8), bgr).astype(np.uint8)
         for bgr, mask in zip(pictures, masks, strict=True)
     ]
-    patch.setattr("lamplight_detect.background.ground.small_tints", held_tints(pictures, others))
+    patch.setattr("lamplight_detect.background.tints.small_tints", held_tints(pictures, others))
     assert redacted(case, others, key, folder)[:2] == (ours, seal)
 
 
@@ -303,6 +305,16 @@ def test_what_is_under_the_masks_changes_nothing_that_leaves(
     signing_key: SigningKey, monkeypatch: pytest.MonkeyPatch, case: Case, seed: int
 ) -> None:
     """Observations, places, regions, sealed pictures, of this picture and of later ones: the same bytes."""
+    compare_live(case, seed, signing_key, monkeypatch)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=QUIETLY)
+@given(cases(3), SEED)
+def test_what_moved_and_is_sharpened_changes_nothing_that_leaves_either(
+    signing_key: SigningKey, monkeypatch: pytest.MonkeyPatch, case: Case, seed: int
+) -> None:
+    """With how the camera moved held fixed: the sharpened picture is shown to models, and leaves in no form."""
+    monkeypatch.setattr("lamplight_detect.gate.searcher.blur_of", lambda *_: Blur(7, 3))
     compare_live(case, seed, signing_key, monkeypatch)
 
 

@@ -100,11 +100,13 @@ class Faint(Clip):
 
 
 def test_what_is_too_faint_for_a_band_is_learnt(redactor: Redactor) -> None:
-    """Streets pass faintly for vehicles: one that is not sure enough for its size is ground, one that is is not."""
+    """Streets pass faintly for vehicles: one too faint for its size is compared with and never fills, a sure one no."""
     watcher = redactor.gate.things
     assert isinstance(watcher, Watcher)
     seen = [redactor.searched(Faint(watcher, score=score), lambda *_: None) for score in (0.2, 0.6)]
     assert [any(one.vouched) for one in seen] == [True, False]
+    assert seen[0].backdrop is not None
+    assert not seen[0].backdrop.may.any()
 
 
 def test_pictures_count_apart_by_whether_the_background_vouched_for_them(redactor: Redactor) -> None:

@@ -15,8 +15,8 @@ from lamplight_detect.canary.expected import expected
 from lamplight_detect.change import small_luma
 from lamplight_detect.decode import decode_still
 from lamplight_detect.detections import Detections
-from lamplight_detect.gate import Policy, View
-from lamplight_detect.gate.poses import MOST_PX, reduced
+from lamplight_detect.gate import Policy, Recent, View
+from lamplight_detect.gate.poses import MOST_PX, Turns, reduced
 from lamplight_detect.gate.sharpened import Blur, blur_of, sharpened
 from lamplight_detect.testing import Room, SaidFinder
 from lamplight_models import default_folder, missing
@@ -84,6 +84,22 @@ def test_what_moved_is_searched_once_more(room: Room) -> None:
         room.gate.release_still(view, room.gate.look(view))
         calls.append(len(things.shown_hw))
     assert calls[1] >= calls[0] + 5
+
+
+@pytest.mark.parametrize(("share", "is_sharpened"), [(0.0, True), (0.4, True), (0.6, False), (1.0, False)])
+def test_what_moved_is_sharpened_unless_the_ground_vouches_for_half_of_it(
+    room: Room, monkeypatch: pytest.MonkeyPatch, share: float, *, is_sharpened: bool
+) -> None:
+    """A camera that shakes has a valid ground, which vouches for little of what it shows then."""
+    asked: list[int] = []
+    monkeypatch.setattr("lamplight_detect.gate.searcher.blur_of", lambda *_: asked.append(1))
+    bgr = day()
+    view = View(bgr, small_luma(bgr), 0)
+    vouched = np.zeros(view.luma.shape, np.bool_)
+    vouched[: round(share * len(vouched))] = True
+    recent = Recent(unexplained=~vouched, vouched=vouched, is_spared=True, turns=Turns(pictures=1))
+    room.gate.search(view, room.gate.look(view), recent)
+    assert bool(asked) == is_sharpened
 
 
 @pytest.mark.parametrize("turns", [0, 1])

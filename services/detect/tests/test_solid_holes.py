@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lamplight_detect.background import Scene
-from lamplight_detect.background.ground import Ground, Tints, small_tints
+from lamplight_detect.background.ground import Ground
 from lamplight_detect.background.scene import SOLID_S
+from lamplight_detect.background.tints import Tints, small_tints
 from lamplight_detect.change import small_luma
 from lamplight_detect.gate import Backdrop, Policy, View
 from lamplight_detect.gate.fill import Hole, _parts, filled, snapped
@@ -125,6 +126,18 @@ def _whole(hole: Hole, shape: tuple[int, ...]) -> bytes:
     return mask.tobytes()
 
 
+def test_a_small_colour_copy_goes_with_its_picture() -> None:
+    """Nothing is kept of a picture that is gone; the copy of another one stays."""
+    tints, ground, picture = Tints(), noise(1), noise(2)
+    for use, bgr in (("ground", ground), ("now", picture)):
+        tints.of(use, bgr, (60, 80))
+    assert set(tints.last) == {"ground", "now"}
+    del picture, bgr
+    assert set(tints.last) == {"ground"}
+    tints.of("ground", noise(3), (60, 80))
+    assert not tints.last
+
+
 def test_a_small_colour_copy_is_made_once_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same picture asked for again is not made again; another one is, also in its place."""
     made: list[int] = []
@@ -133,7 +146,7 @@ def test_a_small_colour_copy_is_made_once_a_picture(monkeypatch: pytest.MonkeyPa
         made.append(1)
         return small_tints(bgr, small_hw)
 
-    monkeypatch.setattr("lamplight_detect.background.ground.small_tints", counted)
+    monkeypatch.setattr("lamplight_detect.background.tints.small_tints", counted)
     tints, hw = Tints(), (60, 80)
     one, other = noise(1), noise(2)
     for picture, count in ((one, 1), (one, 1), (other, 2), (other.copy(), 3), (one, 4)):

@@ -3,19 +3,19 @@
 A pixel is learnt only while nothing stands before it. It is ripe once it was sighted 20 times over 30 minutes, and may
 fill while it was sighted at least twice as often as somebody was found there. A ripe pixel follows what is as good as
 alike alone: what shows something else there for half an hour is the ground by then, who stands there for a minute is
-not. For W x H pixels (at most MOST_PX) and the grey copy of w x h, a ground costs 3 W H + 10 w h bytes: 1.3 MB at
+not. For W x H pixels (at most MOST_PX) and the grey copy of w x h, a ground costs 3 W H + 12 w h bytes: 1.4 MB at
 640x360.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from weakref import ReferenceType, ref
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lamplight_detect.background.tints import Tints
 from lamplight_detect.change import SPARSE, Luma
 from lamplight_detect.gate import Backdrop
 from lamplight_detect.gate.motion import Mask
@@ -38,32 +38,6 @@ MOST_PX = 1280 * 720
 FOLLOW = 0.125
 _MOST_MIN = 60_000
 _FULL = 255
-
-
-def small_tints(bgr: NDArray[np.uint8], small_hw: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Return both colour differences [2, h, w] (ITU-R BT.601) of `bgr` on its small copy, smoothed against noise."""
-    small = cv2.resize(bgr, (small_hw[1], small_hw[0]), interpolation=cv2.INTER_AREA)
-    differences = cv2.split(cv2.cvtColor(small, cv2.COLOR_BGR2YCrCb))[1:]
-    return np.stack([cv2.GaussianBlur(one, (3, 3), 0) for one in differences]).astype(np.uint8, copy=False)
-
-
-@dataclass
-class Tints:
-    """The small colour copies that were made last, by what they are for: a picture is asked for more than once.
-
-    They are known by the picture itself, which nobody changes; it is not kept.
-    """
-
-    last: dict[str, tuple[ReferenceType[NDArray[np.uint8]], NDArray[np.uint8]]] = field(default_factory=dict)
-
-    def of(self, use: str, bgr: NDArray[np.uint8], small_hw: tuple[int, ...]) -> NDArray[np.uint8]:
-        """Return the `small_tints` of `bgr`."""
-        known = self.last.get(use)
-        if known is not None and known[0]() is bgr and known[1].shape[1:] == small_hw:
-            return known[1]
-        made = small_tints(bgr, small_hw)
-        self.last[use] = ref(bgr), made
-        return made
 
 
 @dataclass(frozen=True)
@@ -203,7 +177,8 @@ class Ground:
         if not by.any():
             return self
         first, strange, doubt = (
-            np.minimum(since + by, now_min) for since in (self.first_min, self.strange_min, self.doubt_min)
+            np.minimum(since.astype(np.int32) + by, int(now_min)).astype(np.uint16)
+            for since in (self.first_min, self.strange_min, self.doubt_min)
         )
         return replace(
             self,

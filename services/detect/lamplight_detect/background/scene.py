@@ -180,7 +180,7 @@ class Scene:
         learnt = ground.with_people(people).learnt(view.bgr, view.luma, ~widened(masked, CLEAR_PX), view.at_ns)
         return replace(scene.with_ground(learnt), learnt_ns=view.at_ns)
 
-    def questioned(self, boxes_xyxy: Boxes, view: View) -> Scene:
+    def against_filling(self, boxes_xyxy: Boxes, view: View) -> Scene:
         """Return it with the `boxes_xyxy` [N, 4] of `view` counted against filling there."""
         ground = self.ground
         if ground is None or len(boxes_xyxy) == 0:

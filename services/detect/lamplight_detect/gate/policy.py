@@ -22,7 +22,7 @@ class Policy:
     an inner edge of a tile cuts (`tile_cut_surer`).
 
     A person's mask goes `person_margin` of its sides beyond the box, and sideways `person_reach` of its height at
-    least: with boxes drawn wider by 4 % of the height each side, 108 of 109 dev people lie under masks so, 101 without.
+    least: less, and labels that are drawn a little wider no longer lie under their masks.
 
     Somebody of `least_model_px` or more in a tile, as the model is given it, is found reliably (41 of 44 dev people at
     24 pixels, enlarged once, 1.5 or 2 times; 38 to 40 at 16). Whoever is smaller must be at most `most_legible_px`
@@ -39,8 +39,8 @@ class Policy:
     `dark_below`, it is brought to `light_to`, at most `light_most` times as bright; from `light_knee` on less is added.
 
     A picture that the camera's motion blurred, by `blur_least_px` to `blur_most_px` pixels, they are shown sharpened
-    as well: one where the deepest dip of the cepstrum is `blur_sure` standard deviations deep (44 of the 46 dev
-    pictures with nine pixels of motion, 1 of them as they come, 9 compressed hard, whose blocks pass for motion).
+    as well: one where the deepest dip of the cepstrum is `blur_sure` standard deviations deep: nearly all dev
+    pictures with nine pixels of motion, hardly one as it came, and some that are compressed hard.
     Where a ground vouches for `sharp_vouched` of the picture it is not done: the camera did not move.
     `blur_noise` is what Wiener's filter takes noise for, as a share of the picture's power.
     """

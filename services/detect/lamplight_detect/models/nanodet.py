@@ -57,7 +57,7 @@ class NanoDet:
         for scores_name, sides_name, stride, centres in self._levels:
             scores = scores_of(outputs, scores_name, (len(centres), classes))
             sides = output_of(outputs, sides_name, (len(centres), 4 * bins))
-            places = np.flatnonzero(scores >= lowest)  # one number for all is a tenth of the work of one for each
+            places = np.flatnonzero(scores >= lowest)  # one number for all is less work than one for each
             cells, class_ids = np.divmod(places[scores.ravel()[places] >= least[places % classes]], classes)
             boxes = _boxes(sides[cells].reshape(-1, 4, bins), centres[cells], stride)
             parts.append(Detections(boxes, scores[cells, class_ids], class_ids.astype(np.int64)))
